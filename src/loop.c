@@ -1,0 +1,437 @@
+#include "config.h"
+
+#include "loop.h"
+
+#include "arena.h"
+#include "err.h"
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SIGNALS_MAX = 128 }; /* above every signal's number */
+
+struct watch {
+	dr_loop_fd_fn fn;
+	void *arg;
+};
+
+/* A timer stays in its slot; the heap holds what is compared, and moves. */
+struct slot {
+	dr_loop_fn fn;
+	void *arg;
+	uint32_t age; /* how many timers have had this slot: an id of an older one is no longer valid */
+	uint32_t at;  /* its place in the heap; while it is free, the next free slot + 1 */
+	bool live;
+};
+
+struct due {
+	int64_t when;
+	uint64_t order; /* of equal times, the first set is first */
+	uint32_t slot;
+};
+
+struct caught {
+	dr_loop_signal_fn fn; /* NULL: not caught by us */
+	void *arg;
+	struct sigaction old;
+	bool was_blocked;
+};
+
+struct dr_loop {
+	/* polls[0] is the signals' pipe. Parallel arrays, as poll wants its own. A hole has fd -1, which poll
+	 * skips; holes are closed after the callbacks, so that the indices hold meanwhile. */
+	struct pollfd *polls;
+	struct watch *watches;
+	uint32_t n, polls_cap, watches_cap, holes;
+	uint32_t *index; /* of a descriptor in polls, + 1; 0: not watched */
+	uint32_t index_cap;
+
+	struct slot *slots;
+	struct due *heap;
+	uint32_t n_slots, slots_cap, n_heap, heap_cap, free_slot;
+	uint64_t orders;
+
+	struct caught caught[SIGNALS_MAX];
+	int pipe[2];
+	bool turning;
+	int64_t turned_at; /* while timers are called: what they were due at */
+};
+
+/* The write end of the pipe of the loop that catches signals. A handler can't be given anything, so this is
+ * the one global that changes. */
+static volatile sig_atomic_t signal_pipe = -1;
+
+static void
+on_signal(int sig)
+{
+	int e = errno;
+	unsigned char byte = (unsigned char)sig;
+	ssize_t rc = write(signal_pipe, &byte, 1);
+
+	/* Full: 65,536 signals wait already, and this one is most likely among them. */
+	(void)rc;
+	errno = e;
+}
+
+static int
+nonblocking_pipe(int fds[2])
+{
+#ifdef HAVE_PIPE2
+	return pipe2(fds, O_CLOEXEC | O_NONBLOCK);
+#else
+	if (pipe(fds))
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) || fcntl(fds[i], F_SETFL, O_NONBLOCK)) {
+			dr_close(&fds[0]);
+			dr_close(&fds[1]);
+			return -1;
+		}
+	}
+	return 0;
+#endif
+}
+
+/* Calls what watches the signals that have come. Each delivery is a call, since a second SIGINT means more
+ * than one; but SIGCHLD, which says no more than that there are children to wait for, is told once, last. */
+static void
+read_signals(void *arg, int fd, short revents)
+{
+	struct dr_loop *l = arg;
+	unsigned char bytes[256];
+	bool child = false;
+	ssize_t n;
+
+	(void)revents;
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR)) {
+		for (ssize_t i = 0; i < n; i++) {
+			const struct caught *c = &l->caught[bytes[i] % SIGNALS_MAX];
+
+			if (bytes[i] == SIGCHLD)
+				child = true;
+			else if (c->fn)
+				c->fn(c->arg, bytes[i]);
+		}
+	}
+	if (child && l->caught[SIGCHLD].fn)
+		l->caught[SIGCHLD].fn(l->caught[SIGCHLD].arg, SIGCHLD);
+}
+
+struct dr_loop *
+dr_loop_new(struct dr_err *err)
+{
+	struct dr_loop *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		dr_err_nomem(err);
+		return NULL;
+	}
+	l->turned_at = INT64_MIN;
+	l->pipe[0] = l->pipe[1] = -1;
+	if (nonblocking_pipe(l->pipe)) {
+		dr_err_sys(err, errno, "make a pipe for signals");
+		goto fail;
+	}
+	if (dr_loop_fd(l, l->pipe[0], POLLIN, read_signals, l, err))
+		goto fail;
+	return l;
+fail:
+	dr_loop_free(l);
+	return NULL;
+}
+
+void
+dr_loop_free(struct dr_loop *l)
+{
+	sigset_t one;
+
+	if (!l)
+		return;
+	for (int sig = 1; sig < SIGNALS_MAX; sig++) {
+		if (!l->caught[sig].fn)
+			continue;
+		sigaction(sig, &l->caught[sig].old, NULL);
+		if (l->caught[sig].was_blocked) {
+			sigemptyset(&one);
+			sigaddset(&one, sig);
+			sigprocmask(SIG_BLOCK, &one, NULL);
+		}
+	}
+	if (l->pipe[1] >= 0 && signal_pipe == l->pipe[1])
+		signal_pipe = -1;
+	dr_close(&l->pipe[0]);
+	dr_close(&l->pipe[1]);
+	free(l->polls);
+	free(l->watches);
+	free(l->index);
+	free(l->slots);
+	free(l->heap);
+	free(l);
+}
+
+/* Descriptors. */
+
+static int
+grow_index(struct dr_loop *l, int fd)
+{
+	uint32_t old = l->index_cap;
+
+	if (dr_grow(&l->index, &l->index_cap, (size_t)fd + 1, sizeof(*l->index)))
+		return -1;
+	memset(l->index + old, 0, (l->index_cap - old) * sizeof(*l->index));
+	return 0;
+}
+
+/* Moves what is watched into the holes. */
+static void
+close_holes(struct dr_loop *l)
+{
+	for (uint32_t i = 0; l->holes && i < l->n;) {
+		if (l->polls[i].fd >= 0) {
+			i++;
+			continue;
+		}
+		l->n--;
+		l->holes--;
+		l->polls[i] = l->polls[l->n];
+		l->watches[i] = l->watches[l->n];
+		if (l->polls[i].fd >= 0)
+			l->index[l->polls[i].fd] = i + 1;
+	}
+}
+
+int
+dr_loop_fd(struct dr_loop *l, int fd, short events, dr_loop_fd_fn fn, void *arg, struct dr_err *err)
+{
+	uint32_t i;
+
+	if (fd < 0)
+		return dr_err_sys(err, EBADF, "watch descriptor %d", fd);
+	if (!events) {
+		if ((uint32_t)fd >= l->index_cap || !l->index[fd])
+			return 0;
+		l->polls[l->index[fd] - 1].fd = -1;
+		l->polls[l->index[fd] - 1].revents = 0;
+		l->index[fd] = 0;
+		l->holes++;
+		if (!l->turning)
+			close_holes(l);
+		return 0;
+	}
+	if (grow_index(l, fd) || dr_grow(&l->polls, &l->polls_cap, (size_t)l->n + 1, sizeof(*l->polls)) ||
+	    dr_grow(&l->watches, &l->watches_cap, (size_t)l->n + 1, sizeof(*l->watches)))
+		return dr_err_nomem(err);
+	if (!l->index[fd])
+		l->index[fd] = ++l->n;
+	i = l->index[fd] - 1;
+	/* What poll said was for the watch that this one replaces; it says it again in the next turn. */
+	l->polls[i] = (struct pollfd){ .fd = fd, .events = events };
+	l->watches[i] = (struct watch){ fn, arg };
+	return 0;
+}
+
+/* Timers. */
+
+static bool
+before(const struct due *a, const struct due *b)
+{
+	return a->when != b->when ? a->when < b->when : a->order < b->order;
+}
+
+static void
+place(struct dr_loop *l, uint32_t at, struct due d)
+{
+	l->heap[at] = d;
+	l->slots[d.slot].at = at;
+}
+
+/* Puts d into the free place `at`, or where the heap's order wants it from there. */
+static void
+sift(struct dr_loop *l, uint32_t at, struct due d)
+{
+	while (at > 0 && before(&d, &l->heap[(at - 1) / 2])) {
+		place(l, at, l->heap[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+	for (;;) {
+		size_t child = 2 * (size_t)at + 1;
+
+		if (child + 1 < l->n_heap && before(&l->heap[child + 1], &l->heap[child]))
+			child++;
+		if (child >= l->n_heap || !before(&l->heap[child], &d))
+			break;
+		place(l, at, l->heap[child]);
+		at = (uint32_t)child;
+	}
+	place(l, at, d);
+}
+
+static void
+drop_timer(struct dr_loop *l, uint32_t slot)
+{
+	struct slot *s = &l->slots[slot];
+	uint32_t at = s->at;
+
+	l->n_heap--;
+	if (at < l->n_heap)
+		sift(l, at, l->heap[l->n_heap]);
+	s->live = false;
+	s->age++;
+	s->at = l->free_slot;
+	l->free_slot = slot + 1;
+}
+
+int
+dr_loop_timer(struct dr_loop *l, int64_t when, dr_loop_fn fn, void *arg, uint64_t *id, struct dr_err *err)
+{
+	struct slot *s;
+	uint32_t slot;
+
+	if (dr_grow(&l->heap, &l->heap_cap, (size_t)l->n_heap + 1, sizeof(*l->heap)))
+		return dr_err_nomem(err);
+	if (l->free_slot) {
+		slot = l->free_slot - 1;
+		s = &l->slots[slot];
+		l->free_slot = s->at;
+	} else {
+		if (dr_grow(&l->slots, &l->slots_cap, (size_t)l->n_slots + 1, sizeof(*l->slots)))
+			return dr_err_nomem(err);
+		slot = l->n_slots++;
+		s = &l->slots[slot];
+		s->age = 0;
+	}
+	s->fn = fn;
+	s->arg = arg;
+	s->live = true;
+	/* What a timer's callback sets is due in the next turn at the soonest, or a turn might never end. */
+	if (when <= l->turned_at)
+		when = l->turned_at + 1;
+	l->n_heap++;
+	sift(l, l->n_heap - 1, (struct due){ when, l->orders++, slot });
+	if (id)
+		*id = (uint64_t)s->age << 32 | (slot + 1);
+	return 0;
+}
+
+void
+dr_loop_cancel(struct dr_loop *l, uint64_t id)
+{
+	uint32_t slot = (uint32_t)id - 1;
+
+	if ((uint32_t)id && slot < l->n_slots && l->slots[slot].live &&
+	    l->slots[slot].age == (uint32_t)(id >> 32))
+		drop_timer(l, slot);
+}
+
+/* Signals. */
+
+int
+dr_loop_signal(struct dr_loop *l, int sig, dr_loop_signal_fn fn, void *arg, struct dr_err *err)
+{
+	struct caught *c = sig > 0 && sig < SIGNALS_MAX ? &l->caught[sig] : NULL;
+	struct sigaction sa, old;
+	sigset_t one, mask;
+
+	if (!c || !fn)
+		return dr_err_sys(err, EINVAL, "watch signal %d", sig);
+	if (c->fn) {
+		c->fn = fn;
+		c->arg = arg;
+		return 0;
+	}
+	if (signal_pipe >= 0 && signal_pipe != l->pipe[1])
+		return dr_err_sys(err, EBUSY, "watch %s", dr_signal_name(sig));
+	if (sigaction(sig, NULL, &old))
+		return dr_err_sys(err, errno, "watch %s", dr_signal_name(sig));
+	if (!(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_IGN && sig != SIGCHLD)
+		return 0;
+	signal_pipe = l->pipe[1];
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = on_signal;
+	sa.sa_flags = SA_RESTART | (sig == SIGCHLD ? SA_NOCLDSTOP : 0);
+	sigfillset(&sa.sa_mask);
+	if (sigaction(sig, &sa, &c->old))
+		return dr_err_sys(err, errno, "watch %s", dr_signal_name(sig));
+	c->fn = fn;
+	c->arg = arg;
+	/* Whoever started us may have left it blocked; it would never arrive then. */
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	c->was_blocked = sigprocmask(SIG_UNBLOCK, &one, &mask) == 0 && sigismember(&mask, sig) == 1;
+	return 0;
+}
+
+/* How long poll may wait, in its unit; rounded up, since woken early it would only be asked again. */
+static int
+poll_timeout(const struct dr_loop *l, int64_t deadline, int64_t now)
+{
+	int64_t ms;
+
+	if (l->n_heap && (deadline < 0 || l->heap[0].when < deadline))
+		deadline = l->heap[0].when < 0 ? 0 : l->heap[0].when;
+	if (deadline < 0)
+		return -1;
+	if (deadline <= now)
+		return 0;
+	ms = (deadline - now - 1) / 1000000 + 1;
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+/* All that poll found, from the end, so that the signals' pipe comes last: what a child wrote before it ended
+ * is read before its end is told. Callbacks add, replace and remove meanwhile; what they add is behind i. */
+static void
+call_watches(struct dr_loop *l)
+{
+	for (uint32_t i = l->n; i-- > 0;) {
+		struct watch w = l->watches[i];
+		short revents = l->polls[i].revents;
+
+		if (l->polls[i].fd < 0 || !revents)
+			continue;
+		l->polls[i].revents = 0;
+		w.fn(w.arg, l->polls[i].fd, revents);
+	}
+}
+
+static void
+call_timers(struct dr_loop *l)
+{
+	l->turned_at = dr_now();
+	while (l->n_heap && l->heap[0].when <= l->turned_at) {
+		struct slot s = l->slots[l->heap[0].slot];
+
+		drop_timer(l, l->heap[0].slot);
+		s.fn(s.arg);
+	}
+	l->turned_at = INT64_MIN;
+}
+
+int
+dr_loop_turn(struct dr_loop *l, int64_t deadline, struct dr_err *err)
+{
+	int n;
+
+	if (l->turning)
+		return dr_err_sys(err, EDEADLK, "turn the event loop from within");
+	do {
+		n = poll(l->polls, l->n, poll_timeout(l, deadline, dr_now()));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return dr_err_sys(err, errno, "poll");
+	l->turning = true;
+	if (n > 0)
+		call_watches(l);
+	if (l->n_heap)
+		call_timers(l);
+	l->turning = false;
+	close_holes(l);
+	return 0;
+}

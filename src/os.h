@@ -1,0 +1,47 @@
+/* Small system calls done right: interrupted ones resumed, partial ones completed, every descriptor born
+ * close-on-exec. */
+#ifndef DR_OS_H
+#define DR_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct dr_err;
+struct dr_buf;
+
+int64_t dr_now(void);      /* CLOCK_MONOTONIC, ns: for durations and timers */
+int64_t dr_realtime(void); /* CLOCK_REALTIME, ns: comparable with mtimes */
+uint64_t dr_random64(void);
+
+/* All n bytes or an error; read returns fewer only at the end of the file. A non-blocking descriptor is
+ * waited for. -1 with errno. */
+ssize_t dr_read_full(int fd, void *p, size_t n);
+ssize_t dr_pread_full(int fd, void *p, size_t n, off_t at);
+int dr_write_full(int fd, const void *p, size_t n);
+int dr_pwrite_full(int fd, const void *p, size_t n, off_t at);
+
+/* Appends the whole of a file (or of a descriptor, to its end) to buf. 0 or -1 with err naming path. */
+int dr_slurp(int dirfd, const char *path, struct dr_buf *buf, struct dr_err *err);
+int dr_slurp_fd(int fd, struct dr_buf *buf, const char *name, struct dr_err *err);
+
+/* Makes the directories above path (everything before its last '/'); existing ones are fine. -1 with errno. */
+int dr_mkdirs_for(int dirfd, const char *path);
+/* Removes a file, or a directory with all below it; what is not there is fine. Does not follow links, and
+ * takes two descriptors whatever the depth. -1 with the first errno: what else could be removed is gone then too. */
+int dr_remove_tree(int dirfd, const char *path);
+
+void dr_close(int *fd); /* closes and sets to -1; -1 is fine; keeps errno */
+/* dup to a descriptor >= min, close-on-exec; -1 with errno. */
+int dr_dup_above(int fd, int min);
+/* A directory of our own, mode 0700, below $TMPDIR (if that is absolute) or /tmp; path is filled (with its
+ * NUL). 0 or -1 with err. */
+int dr_private_dir(const char *prefix, char *path, size_t size, struct dr_err *err);
+
+uint32_t dr_processors(void);  /* that we may run on, at least 1 */
+int dr_load(double *one_minute); /* 0 or -1 where it cannot be known */
+uint64_t dr_arg_max(void);     /* bytes that argv and environment may take together */
+const char *dr_signal_name(int sig); /* "SIGKILL"; "signal 77" never NULL, static storage */
+
+#endif
