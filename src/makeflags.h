@@ -1,0 +1,28 @@
+/* MAKEFLAGS as make writes it, and what of it concerns us. Pure. Source: GNU make's manual, "Communicating
+ * Options to a Sub-make" and "POSIX Jobserver Interaction", and what 4.3 was seen to write. */
+#ifndef DR_MAKEFLAGS_H
+#define DR_MAKEFLAGS_H
+
+#include <stdbool.h>
+
+#include "str.h"
+
+enum dr_auth { DR_AUTH_NONE, DR_AUTH_PIPE, DR_AUTH_FIFO, DR_AUTH_DISABLED, DR_AUTH_UNKNOWN };
+
+struct dr_makeflags {
+	bool n, q, t, k, i, s, B, w, trace;
+	bool make; /* a make is above us at all (MAKELEVEL or MAKEFLAGS is set) */
+	enum dr_auth auth;
+	int read_fd, write_fd; /* PIPE */
+	struct dr_buf fifo;    /* FIFO: its path; UNKNOWN: the word */
+	unsigned jobs;         /* -jN as make tells it, 0: unknown */
+	double load;           /* -l; 0: none */
+	char output_sync;      /* 0 none, 't'arget, 'l'ine, 'r'ecurse */
+};
+
+/* Reads the three variables (NULL: unset). 0, or -1 without memory. */
+int dr_makeflags_parse(const char *makeflags, const char *makelevel, const char *cargo_makeflags,
+		       struct dr_makeflags *out);
+void dr_makeflags_free(struct dr_makeflags *f);
+
+#endif
