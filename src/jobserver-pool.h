@@ -1,0 +1,59 @@
+/* The jobserver's parts, for jobserver*.c only: the bytes of a pool, finding one, making one, telling of
+ * it. */
+#ifndef DR_JOBSERVER_POOL_H
+#define DR_JOBSERVER_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "makeflags.h"
+#include "str.h"
+
+struct dr_err;
+struct dr_server;
+
+/* A pool that can be reached. Neither call blocks, whatever the flags of descriptors that we share. */
+struct dr_pool {
+	int r, w;   /* the same where one can do both; -1: none */
+	int via[2]; /* a pipe of ours through which bytes come from an r that may block; else -1 */
+	bool lent;  /* r and w are what we inherited: neither their flags nor their closing is ours */
+};
+
+#define DR_POOL_NONE ((struct dr_pool){ .r = -1, .w = -1, .via = { -1, -1 } })
+
+/* 1 with a byte; 0: none will come any more; -1 with errno, EAGAIN: none is there. */
+int dr_pool_read(const struct dr_pool *p, char *byte);
+int dr_pool_write(const struct dr_pool *p, char byte); /* 0, or -1 with errno */
+void dr_pool_close(struct dr_pool *p);
+
+/* Joins the pool that flags name. 1: joined. 0: it cannot be used, `why` is one sentence for a person,
+ * cause and cure. -1 with err: no memory or no descriptors. */
+int dr_pool_join(struct dr_pool *p, const struct dr_makeflags *flags, struct dr_buf *why, struct dr_err *err);
+
+/* A pool of our own with jobs - 1 tokens, filled in behind *pool (which outlives the server) when it is
+ * first needed; with one job there is none, and the environment names none. Only without memory NULL. */
+struct dr_server *dr_server_new(uint32_t jobs, struct dr_pool *pool, struct dr_err *err);
+void dr_server_free(struct dr_server *s); /* leaves *pool to its owner */
+/* Makes the pool, unless it is there. It may be smaller than asked for (dr_server_jobs), and without a
+ * fifo: then *without says why, once. 0 or -1 with err, and may be tried again. */
+int dr_server_start(struct dr_server *s, const char **without, struct dr_err *err);
+uint32_t dr_server_jobs(const struct dr_server *s);
+/* NAME=VALUE for children, of what we inherited and of the pool if it is there; NULL at the end. The
+ * server's, and the same from the start of the pool on. */
+const char *const *dr_server_env(struct dr_server *s);
+int dr_server_child_fds(const struct dr_server *s, int *r, int *w, int *to_r, int *to_w, struct dr_err *err);
+void dr_server_remove(struct dr_server *s); /* only unlink and rmdir: also from a signal handler */
+
+/* MAKEFLAGS without what names a jobserver or a number of jobs: the first word, where it is a cluster of
+ * letters (it may become empty); the other words up to `--`, each with a blank before it; those behind
+ * `--`, likewise. */
+struct dr_flag_words {
+	struct dr_buf letters, options, variables;
+};
+
+/* NULL: unset. 0, or -1 without memory. */
+int dr_flag_words_split(const char *makeflags, struct dr_flag_words *out);
+void dr_flag_words_free(struct dr_flag_words *w);
+
+#endif

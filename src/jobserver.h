@@ -1,0 +1,62 @@
+/* Tokens: as a client of the jobserver above us, or as the server of a pool of our own. Protocol: GNU
+ * make's manual, "POSIX Jobserver Interaction". What was seen of real makes stands in the design and beside
+ * the code. */
+#ifndef DR_JOBSERVER_H
+#define DR_JOBSERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "makeflags.h"
+
+struct dr_err;
+struct dr_jobserver;
+
+struct dr_jobserver_options {
+	const struct dr_makeflags *flags;
+	uint32_t jobs; /* -j; 0: not given. Under a jobserver it caps our share, else it is the pool's size */
+	uint32_t processors;
+	void (*warn)(void *arg, const char *message); /* the pool named cannot be used: cause and cure */
+	void *warn_arg;
+};
+
+/* Client where one is named and usable; where one is named and is not: one warning, one slot; no jobserver
+ * named: a pool of `jobs` (default: 1 under a make, else the processors). Never fatal but for memory,
+ * descriptors. Opens only. */
+int dr_jobserver_open(const struct dr_jobserver_options *o, struct dr_jobserver **out, struct dr_err *err);
+/* Gives back every token still held and removes our pool, so call it when all children have ended. It
+ * writes, waits where the pool is full, and frees memory: for a normal way out, never from a signal
+ * handler. NULL is fine. */
+void dr_jobserver_close(struct dr_jobserver *js);
+
+bool dr_jobserver_client(const struct dr_jobserver *js);
+/* The most slots that we may fill: of a client without -j the pool's size where make tells it, else
+ * UINT32_MAX. */
+uint32_t dr_jobserver_limit(const struct dr_jobserver *js);
+
+/* The implicit slot is taken first and given back last; it costs no byte. Never blocks. 1: one more slot is
+ * ours; 0: none is free now; -1: the server has gone (go on with what is held; the implicit slot is always
+ * there); told once, afterwards it is 0. */
+int dr_jobserver_take(struct dr_jobserver *js, struct dr_err *err);
+/* One slot less; its byte, as it was read, goes back. -1 with err when it could not be written. */
+int dr_jobserver_give(struct dr_jobserver *js, struct dr_err *err);
+uint32_t dr_jobserver_held(const struct dr_jobserver *js); /* slots taken, the implicit one included */
+/* A descriptor to poll for POLLIN while another slot is wanted; -1: none, try again on a task's end. */
+int dr_jobserver_poll_fd(const struct dr_jobserver *js);
+
+/* What a child needs to share the pool: as a client nothing but what we inherited (n_fds 0 and the
+ * environment untouched; the inherited descriptors are passed on). As a server, or where the pool that make
+ * named cannot be used: MAKEFLAGS, MFLAGS and CARGO_MAKEFLAGS to set, as far as they differ from what we
+ * inherited. Strings "NAME=VALUE" owned by js; NULL-terminated, never NULL. Makes the pool, so call it when
+ * the first child is about to start; the answer then stays the same. */
+const char *const *dr_jobserver_env(const struct dr_jobserver *js);
+/* As a server: descriptors (at least 100) that a child is to have, freshly opened and blocking, *r and *w;
+ * the caller closes them after the start. Else all -1. No other descriptor of ours has the numbers *to_r
+ * and *to_w. 0 or -1 with err. */
+int dr_jobserver_child_fds(struct dr_jobserver *js, int *r, int *w, int *to_r, int *to_w, struct dr_err *err);
+
+/* Removes what names the pool (our fifo and its directory); who has it open keeps it. From a signal handler
+ * as well. */
+void dr_jobserver_remove(struct dr_jobserver *js);
+
+#endif
