@@ -1,0 +1,264 @@
+#include "config.h"
+
+#include "disk.h"
+
+#include "err.h"
+#include "os.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { COMPARE_PIECE = 128 << 10 };
+
+struct real_disk {
+	struct dr_disk d; /* first: a real_disk is a dr_disk */
+	int root;
+};
+
+static int
+root_of(struct dr_disk *d)
+{
+	return ((struct real_disk *)d)->root;
+}
+
+/* An errno of a look at a path that leads to nothing. */
+static bool
+is_absent(int e)
+{
+	return e == ENOENT || e == ENOTDIR;
+}
+
+#ifdef STATX_BASIC_STATS
+/* Network file systems need not ask their server for what we do not want to know. 1: there is no statx
+ * here. */
+static int
+stat_few(int root, const char *path, struct dr_stamp *st, bool *dir)
+{
+	struct statx sx;
+
+	if (statx(root, path, 0, STATX_TYPE | STATX_SIZE | STATX_MTIME | STATX_INO, &sx)) {
+		/* EPERM: sandboxes that do not know the call. */
+		return errno == ENOSYS || errno == EPERM ? 1 : -1;
+	}
+	st->size = (int64_t)sx.stx_size;
+	st->mtime = (int64_t)sx.stx_mtime.tv_sec * 1000000000 + sx.stx_mtime.tv_nsec;
+	st->ino = sx.stx_ino;
+	*dir = S_ISDIR(sx.stx_mode);
+	return 0;
+}
+#endif
+
+static int
+stat_all(int root, const char *path, struct dr_stamp *st, bool *dir)
+{
+	struct stat sb;
+
+	if (fstatat(root, path, &sb, 0))
+		return -1;
+	st->size = (int64_t)sb.st_size;
+	st->mtime = (int64_t)sb.st_mtim.tv_sec * 1000000000 + sb.st_mtim.tv_nsec;
+	st->ino = (uint64_t)sb.st_ino;
+	*dir = S_ISDIR(sb.st_mode);
+	return 0;
+}
+
+static int
+real_stat(struct dr_disk *d, const char *path, struct dr_stamp *st, bool *dir)
+{
+	int rc = 1;
+
+	*dir = false;
+#ifdef STATX_BASIC_STATS
+	rc = stat_few(root_of(d), path, st, dir);
+#endif
+	if (rc > 0)
+		rc = stat_all(root_of(d), path, st, dir);
+	if (rc && is_absent(errno)) {
+		*st = (struct dr_stamp){ .size = DR_ABSENT };
+		rc = 0;
+	}
+	return rc;
+}
+
+static int
+real_rename(struct dr_disk *d, const char *from, const char *to)
+{
+	return renameat(root_of(d), from, root_of(d), to);
+}
+
+static int
+real_unlink(struct dr_disk *d, const char *path)
+{
+	return unlinkat(root_of(d), path, 0) && !is_absent(errno) ? -1 : 0;
+}
+
+static int
+real_remove_tree(struct dr_disk *d, const char *path)
+{
+	return dr_remove_tree(root_of(d), path);
+}
+
+static int
+real_mkdirs_for(struct dr_disk *d, const char *path)
+{
+	return dr_mkdirs_for(root_of(d), path);
+}
+
+/* A regular file, open for reading from its start to its end; -1 with errno. Not blocking, as a fifo
+ * without a writer would; *st is what was opened, whatever the path leads to by now. */
+static int
+open_regular(int root, const char *path, struct stat *st)
+{
+	int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st)) {
+		dr_close(&fd);
+		return -1;
+	}
+	if (!S_ISREG(st->st_mode)) {
+		dr_close(&fd);
+		errno = EINVAL;
+		return -1;
+	}
+#ifdef HAVE_POSIX_FADVISE
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+#endif
+	return fd;
+}
+
+/* 1, 0, or -1 with errno. */
+static int
+same_bytes(int a, int b)
+{
+	char *buf = malloc((size_t)2 * COMPARE_PIECE);
+	int rc = -1;
+
+	if (!buf)
+		return -1;
+	for (;;) {
+		ssize_t n = dr_read_full(a, buf, COMPARE_PIECE), m;
+
+		if (n < 0)
+			goto out;
+		m = dr_read_full(b, buf + COMPARE_PIECE, COMPARE_PIECE);
+		if (m < 0)
+			goto out;
+		if (n != m || memcmp(buf, buf + COMPARE_PIECE, (size_t)n) != 0) {
+			rc = 0;
+			goto out;
+		}
+		if (n < COMPARE_PIECE) {
+			rc = 1;
+			goto out;
+		}
+	}
+out:
+	free(buf);
+	return rc;
+}
+
+static int
+real_same(struct dr_disk *d, const char *a, const char *b)
+{
+	struct stat sa, sb;
+	int fa, fb = -1, rc = -1;
+
+	fa = open_regular(root_of(d), a, &sa);
+	if (fa < 0)
+		return -1;
+	fb = open_regular(root_of(d), b, &sb);
+	if (fb < 0)
+		goto out;
+	if (sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino)
+		rc = 1;
+	else if (sa.st_size != sb.st_size)
+		rc = 0;
+	else
+		rc = same_bytes(fa, fb);
+out:
+	dr_close(&fa);
+	dr_close(&fb);
+	return rc;
+}
+
+static int
+real_hash(struct dr_disk *d, const char *path, struct dr_hash128 *out)
+{
+	struct dr_err err;
+	struct stat st;
+
+	/* Looked at first, as opening a fifo waits for somebody to write to it. */
+	if (fstatat(root_of(d), path, &st, 0))
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (dr_hash_file(root_of(d), path, out, &err)) {
+		errno = err.sys;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+real_access(struct dr_disk *d, const char *path, int mode)
+{
+	return faccessat(root_of(d), path, mode, 0);
+}
+
+static int
+real_list(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *name), void *arg)
+{
+	int fd = openat(root_of(d), *dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (!stream) {
+		dr_close(&fd);
+		return -1;
+	}
+	while ((e = readdir(stream)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			fn(arg, e->d_name);
+	closedir(stream);
+	return 0;
+}
+
+struct dr_disk *
+dr_disk_real(int root)
+{
+	struct real_disk *r = malloc(sizeof(*r));
+
+	if (!r)
+		return NULL;
+	*r = (struct real_disk){
+		.d = {
+			.stat = real_stat,
+			.rename = real_rename,
+			.unlink = real_unlink,
+			.remove_tree = real_remove_tree,
+			.mkdirs_for = real_mkdirs_for,
+			.same = real_same,
+			.hash = real_hash,
+			.list = real_list,
+			.access = real_access,
+		},
+		.root = root,
+	};
+	return &r->d;
+}
+
+void
+dr_disk_free(struct dr_disk *d)
+{
+	free(d);
+}

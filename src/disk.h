@@ -1,0 +1,34 @@
+/* The seam to the file system: what planning and publishing do to files, so that tests can put a disk
+ * under them that crashes, lies about time and runs out of space. Paths are relative to the Dagfile's
+ * directory, or absolute. */
+#ifndef DR_DISK_H
+#define DR_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "graph.h"
+
+struct dr_err;
+
+struct dr_disk {
+	/* The stamp of what a path leads to (links followed); DR_ABSENT when there is nothing. A
+	 * directory: *dir. 0, or -1 with errno. */
+	int (*stat)(struct dr_disk *d, const char *path, struct dr_stamp *st, bool *dir);
+	int (*rename)(struct dr_disk *d, const char *from, const char *to); /* -1 with errno */
+	int (*unlink)(struct dr_disk *d, const char *path); /* what is not there is fine; -1 with errno */
+	int (*remove_tree)(struct dr_disk *d, const char *path);
+	int (*mkdirs_for)(struct dr_disk *d, const char *path); /* directories above path */
+	/* Of regular files only; -1 with errno (EINVAL: something else). same: 1 same bytes, 0 not. */
+	int (*same)(struct dr_disk *d, const char *a, const char *b);
+	int (*hash)(struct dr_disk *d, const char *path, struct dr_hash128 *out); /* of the content */
+	/* Calls fn with each name in a directory ("": the root), but . and ..; -1 with errno. fn may
+	 * remove the name. */
+	int (*list)(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *name), void *arg);
+	int (*access)(struct dr_disk *d, const char *path, int mode); /* as access(2); -1 with errno */
+};
+
+struct dr_disk *dr_disk_real(int root); /* dirfd stays the caller's; NULL without memory */
+void dr_disk_free(struct dr_disk *d);
+
+#endif

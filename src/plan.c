@@ -1,0 +1,335 @@
+#include "config.h"
+
+#include "plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "err.h"
+#include "lex.h"
+#include "plan-build.h"
+#include "plan-values.h"
+
+const struct dr_stage *
+dr_plan_stage(const struct dr_plan *pl, uint32_t task)
+{
+	return &pl->pipeline->stages[pl->graph->tasks[task].stage];
+}
+
+uint32_t
+dr_plan_stage_rows(const struct dr_plan *pl, uint32_t stage)
+{
+	const struct dr_plan_stage *ps = &pl->stages[stage];
+
+	return pl->pipeline->stages[stage].kind == DR_STAGE_MERGE ? ps->n > 0 : ps->n;
+}
+
+uint32_t
+dr_plan_stage_row(const struct dr_plan *pl, uint32_t stage, uint32_t i)
+{
+	const struct dr_plan_stage *ps = &pl->stages[stage];
+
+	return pl->pipeline->stages[stage].kind == DR_STAGE_MERGE ? ps->first + ps->n - 1 : ps->first + i;
+}
+
+bool
+dr_plan_inner(const struct dr_plan *pl, uint32_t task, uint32_t *round)
+{
+	const struct dr_task *t = &pl->graph->tasks[task];
+	const struct dr_plan_stage *ps = &pl->stages[t->stage];
+
+	*round = 0;
+	if (dr_plan_stage(pl, task)->kind != DR_STAGE_MERGE)
+		return false;
+	*round = ps->tree.nodes[t->row].round;
+	return t->row + 1 < ps->n;
+}
+
+/* STAGE/ROUND.INDEX, INDEX from 1 within the round. */
+static void
+inner_name(const struct dr_plan *pl, const struct dr_task *t, uint32_t round, struct dr_buf *out)
+{
+	const struct dr_tree_node *nodes = pl->stages[t->stage].tree.nodes;
+	uint32_t lo = 0, hi = t->row;
+
+	while (lo < hi) { /* nodes stand round by round */
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (nodes[mid].round < round)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	dr_buf_addstr(out, pl->pipeline->stages[t->stage].name);
+	dr_buf_addf(out, "/%" PRIu32 ".%" PRIu32, round, t->row - lo + 1);
+}
+
+void
+dr_plan_task_label(const struct dr_plan *pl, uint32_t task, struct dr_buf *out)
+{
+	const struct dr_task *t = &pl->graph->tasks[task];
+	const struct dr_stage *st = dr_plan_stage(pl, task);
+	uint32_t items = pl->stages[t->stage].items, round;
+
+	if (dr_plan_inner(pl, task, &round)) {
+		inner_name(pl, t, round, out);
+		return;
+	}
+	dr_buf_addstr(out, st->name);
+	if (st->kind == DR_STAGE_MAP && items != DR_NONE) {
+		dr_buf_addc(out, ':');
+		dr_items_row(pl->items[items], t->row, out);
+	}
+}
+
+void
+dr_plan_task_name(const struct dr_plan *pl, uint32_t task, struct dr_buf *out)
+{
+	uint32_t round;
+
+	if (pl->graph->tasks[task].n_out && !dr_plan_inner(pl, task, &round))
+		dr_graph_path(pl->graph, dr_graph_outputs(pl->graph, task)[0], out);
+	else
+		dr_plan_task_label(pl, task, out);
+}
+
+/* Every task wanted that a target needs, itself included. */
+static int
+want(struct dr_plan *pl, struct dr_err *err)
+{
+	struct dr_graph *g = pl->graph;
+	uint32_t *todo = malloc(((size_t)g->n_tasks + 1) * sizeof(*todo)), n = 0;
+
+	if (!todo)
+		return dr_err_nomem(err);
+	for (uint32_t i = 0; i < pl->n_targets; i++) {
+		struct dr_task *t = &g->tasks[pl->targets[i]];
+		const uint32_t *out = dr_graph_outputs(g, pl->targets[i]);
+
+		for (uint32_t k = 0; k < t->n_out; k++)
+			g->files[out[k]].flags |= DR_FILE_TARGET;
+		if (t->state == DR_UNWANTED) {
+			t->state = DR_WAITING;
+			todo[n++] = pl->targets[i];
+		}
+	}
+	while (n) {
+		uint32_t t = todo[--n];
+		const uint32_t *in = dr_graph_inputs(g, t);
+
+		for (uint32_t k = 0; k < g->tasks[t].n_in + g->tasks[t].n_uses; k++) {
+			uint32_t p = g->files[in[k]].producer;
+
+			if (p != DR_NONE && g->tasks[p].state == DR_UNWANTED) {
+				g->tasks[p].state = DR_WAITING;
+				todo[n++] = p;
+			}
+		}
+	}
+	free(todo);
+	return 0;
+}
+
+enum { CYCLE_SHOWN = 8 };
+
+static int
+tell_cycle(const struct dr_plan *pl, const uint32_t *cycle, uint32_t n, struct dr_diags *diags, struct dr_err *err)
+{
+	struct dr_buf b = { 0 }, name = { 0 };
+	int rc = -1;
+
+	for (uint32_t i = 0; i < n && i < CYCLE_SHOWN; i++) {
+		dr_buf_reset(&name);
+		dr_plan_task_name(pl, cycle[i], &name);
+		dr_buf_escape(&b, dr_buf_str(&name));
+		dr_buf_adds(&b, " needs ");
+	}
+	if (n > CYCLE_SHOWN)
+		dr_buf_addf(&b, "(%" PRIu32 " more) needs ", n - CYCLE_SHOWN);
+	dr_buf_reset(&name);
+	dr_plan_task_name(pl, cycle[0], &name);
+	dr_buf_escape(&b, dr_buf_str(&name));
+	if (b.failed || name.failed)
+		rc = dr_err_nomem(err);
+	else
+		dr_lex_error(pl->pipeline, diags, dr_plan_stage(pl, cycle[0])->pos, "a cycle: %s", dr_buf_cstr(&b));
+	dr_buf_free(&b);
+	dr_buf_free(&name);
+	return rc;
+}
+
+static int
+connect(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
+{
+	uint32_t *cycle = NULL, n = 0;
+	int rc = dr_graph_link(pl->graph, &cycle, &n, err);
+
+	if (rc > 0)
+		rc = tell_cycle(pl, cycle, n, diags, err);
+	free(cycle);
+	return rc;
+}
+
+static int
+open_items(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
+{
+	const struct dr_pipeline *p = pl->pipeline;
+
+	for (uint32_t s = 0; s < p->n_stages; s++) {
+		uint32_t a = p->stages[s].each_args;
+
+		if (!pl->stages[s].planned || a == DR_NONE || pl->items[a])
+			continue;
+		if (dr_items_make(p, &p->args[a], pl->options.items, &pl->items[a], diags, err) && !diags->total)
+			return -1;
+	}
+	return diags->total ? -1 : 0;
+}
+
+static void
+drop_graph(struct dr_plan *pl)
+{
+	for (uint32_t s = 0; s < pl->pipeline->n_stages; s++) {
+		dr_tree_free(&pl->stages[s].tree);
+		pl->stages[s] = (struct dr_plan_stage){ .planned = pl->stages[s].planned };
+	}
+	dr_graph_free(pl->graph);
+	pl->graph = NULL;
+	pl->n_targets = 0;
+	pl->n_clashes = 0;
+}
+
+/* Which rows of a glob are ours: their bits are set, and *n is how many. */
+static int
+find_own_rows(const struct dr_plan *pl, const struct dr_items *it, uint8_t *bits, uint32_t *n, struct dr_err *err)
+{
+	uint32_t rows = dr_items_rows(it), found[DR_OWN_KINDS] = { 0 };
+	uint8_t *own = malloc((size_t)rows + 1);
+	struct dr_buf path = { 0 };
+	int rc = own ? 0 : dr_err_nomem(err);
+
+	for (uint32_t r = 0; r < rows && rc == 0; r++) {
+		uint32_t f;
+
+		dr_buf_reset(&path);
+		dr_items_row(it, r, &path);
+		f = dr_graph_find(pl->graph, dr_buf_str(&path));
+		own[r] = (uint8_t)(f == DR_NONE ? DR_OWN_NOT : dr_plan_own_row(pl, f));
+		found[own[r]]++;
+		if (path.failed)
+			rc = dr_err_nomem(err);
+	}
+	/* Where every row would be made from itself the Dagfile is wrong, and the cycle is told. */
+	*n = found[DR_OWN_MADE] + (found[DR_OWN_NOT] ? found[DR_OWN_SELF] : 0);
+	for (uint32_t r = 0; r < rows && rc == 0; r++)
+		if (own[r] == DR_OWN_MADE || (own[r] == DR_OWN_SELF && found[DR_OWN_NOT]))
+			bits[r / 8] |= (uint8_t)(1u << r % 8);
+	free(own);
+	dr_buf_free(&path);
+	return rc;
+}
+
+/* A row of a glob that is an output of ours is no input: it was made from another row, or by an earlier run. 1: rows were dropped. */
+static int
+drop_own_rows(struct dr_plan *pl, struct dr_err *err)
+{
+	uint64_t before = pl->excluded;
+	int rc = 0;
+
+	for (uint32_t a = 0; a < pl->pipeline->n_args && rc == 0; a++) {
+		uint32_t rows = pl->items[a] ? dr_items_rows(pl->items[a]) : 0, n = 0;
+		uint8_t *bits;
+
+		if (pl->pipeline->args[a].kind != DR_GEN_GLOB || !rows)
+			continue;
+		bits = calloc((size_t)rows / 8 + 1, 1);
+		rc = bits ? find_own_rows(pl, pl->items[a], bits, &n, err) : dr_err_nomem(err);
+		if (rc == 0 && n)
+			rc = dr_items_drop(pl->items[a], bits, err);
+		pl->excluded += rc ? 0 : n;
+		free(bits);
+	}
+	return rc ? -1 : pl->excluded > before;
+}
+
+/* From rows to a linked graph. Rows that turn out to be our own outputs are dropped, and all is done again: each time there are fewer
+ * of them. What was wrong with them was not the Dagfile's mistake. */
+static int
+build(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
+{
+	for (;;) {
+		int rc, dropped;
+
+		drop_graph(pl);
+		pl->graph = dr_graph_new();
+		if (!pl->graph)
+			return dr_err_nomem(err);
+		rc = dr_plan_build_tasks(pl, diags, err);
+		if (rc && !diags->total)
+			return -1;
+		dropped = drop_own_rows(pl, err);
+		if (dropped < 0)
+			return -1;
+		if (!dropped && rc)
+			return -1;
+		if (!dropped)
+			break;
+		dr_diags_free(diags);
+	}
+	if (dr_plan_own_clashes(pl, diags, err) || connect(pl, diags, err) ||
+	    dr_plan_resolve_targets(pl, diags, err))
+		return -1;
+	return want(pl, err);
+}
+
+int
+dr_plan_make(const struct dr_pipeline *p, const struct dr_plan_options *o, struct dr_plan **out,
+	     struct dr_diags *diags, struct dr_err *err)
+{
+	struct dr_plan *pl = calloc(1, sizeof(*pl));
+
+	*out = NULL;
+	if (!pl)
+		return dr_err_nomem(err);
+	pl->pipeline = p;
+	pl->options = *o;
+	pl->stages = calloc((size_t)p->n_stages + 1, sizeof(*pl->stages));
+	pl->items = calloc((size_t)p->n_args + 1, sizeof(struct dr_items *));
+	if (!pl->stages || !pl->items) {
+		dr_err_nomem(err);
+		goto fail;
+	}
+	if (dr_plan_needed_stages(pl, err) || open_items(pl, diags, err) || build(pl, diags, err))
+		goto fail;
+	*out = pl;
+	return 0;
+fail:
+	dr_plan_free(pl);
+	return -1;
+}
+
+int
+dr_plan_again(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
+{
+	if (drop_own_rows(pl, err) < 0)
+		return -1;
+	return build(pl, diags, err);
+}
+
+void
+dr_plan_free(struct dr_plan *pl)
+{
+	if (!pl)
+		return;
+	if (pl->stages)
+		drop_graph(pl);
+	for (uint32_t a = 0; pl->items && a < pl->pipeline->n_args; a++)
+		dr_items_free(pl->items[a]);
+	free(pl->items);
+	free(pl->stages);
+	free(pl->targets);
+	free(pl->clashes);
+	free(pl);
+}

@@ -1,0 +1,93 @@
+/* What the files of this module share. */
+#ifndef DR_PUBLISH_PRIVATE_H
+#define DR_PUBLISH_PRIVATE_H
+
+#include "publish.h"
+
+enum {
+	DR_PUBLISH_HASH_MAX = 64 << 20, /* bytes of a `uses` whose content is kept */
+	DR_PUBLISH_RECENT_NS =
+		20 * 1000000, /* as fresh as that, a file may change once more under the same mtime */
+};
+
+/* What a file contains while it has this stamp. */
+struct dr_publish_content {
+	uint32_t file;
+	bool valid;
+	struct dr_stamp stamp;
+	struct dr_hash128 hash;
+};
+
+struct dr_publisher {
+	struct dr_plan *plan;
+	struct dr_graph *graph;
+	struct dr_disk *disk;
+	struct dr_journal *journal;
+	struct dr_lock *lock; /* NULL: nobody else is there */
+	uint64_t run;
+
+	/* Bitmaps. */
+	uint64_t *made;     /* by directory: it is there */
+	uint64_t *suspects; /* by file: something may have its temporary name */
+	uint64_t *due;      /* by task: its DONE was added, its outputs do not have their names yet */
+	uint32_t n_due;
+	uint64_t *recent; /* by file: mtime was too close to the look at it */
+
+	/* Whether an input changed while a task ran is not for its stamp to say, which is renewed when
+	 * another task looks at it: looks and starts are numbered. */
+	uint32_t now;
+	uint32_t *began;   /* by task */
+	uint32_t *changed; /* by file: the last look that found something else than the one before */
+
+	struct dr_publish_content *contents;
+	uint32_t n_contents, cap_contents;
+	struct dr_map content_map;
+
+	uint32_t *ended; /* tasks whose DONE is in the batch */
+	uint32_t n_ended, cap_ended;
+
+	uint32_t *left;     /* by file: how often tasks yet to be done will read it; NULL until asked for */
+	uint32_t *reclaims; /* tasks whose RECLAIM is in the batch; their claims are ours */
+	uint32_t n_reclaims, cap_reclaims;
+
+	struct dr_stamp *stamps; /* of the outputs of the task at hand */
+	uint32_t cap_stamps;
+	struct dr_hasher *hasher;
+	struct dr_buf path, temp, text;
+};
+
+static inline bool
+dr_publish_bit(const uint64_t *bits, uint32_t i)
+{
+	return bits[i / 64] >> i % 64 & 1;
+}
+
+static inline void
+dr_publish_set(uint64_t *bits, uint32_t i, bool on)
+{
+	uint64_t bit = UINT64_C(1) << i % 64;
+
+	bits[i / 64] = on ? bits[i / 64] | bit : bits[i / 64] & ~bit;
+}
+
+/* Final and temporary name of a file, each valid until its next call; NULL with err without memory. */
+const char *dr_publish_path(struct dr_publisher *p, uint32_t file, struct dr_err *err);
+const char *dr_publish_temp(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *err);
+/* The path of a file for a message. Never NULL. */
+const char *dr_publish_shown(struct dr_publisher *p, uint32_t file);
+
+/* publish-inputs.c. The looks at what a task reads, before its start and after its end: 0; -1 without
+ * memory; or, with err: */
+enum {
+	DR_LOOK_CHANGED = 1, /* an input is not there, or has changed */
+	DR_LOOK_FAILED,      /* one could not be looked at */
+};
+int dr_publish_look_before(struct dr_publisher *p, uint32_t task, struct dr_err *err);
+int dr_publish_look_after(struct dr_publisher *p, uint32_t task, struct dr_err *err);
+/* What the record says of an input or `uses` beside its stamp and path. */
+void dr_publish_describe(struct dr_publisher *p, uint32_t file, bool uses, struct dr_rec_file *f);
+
+/* publish-reclaim.c. Unlinks what the first n of the reclaims stand for; their records are written. */
+void dr_publish_unlink_reclaimed(struct dr_publisher *p, uint32_t n);
+
+#endif

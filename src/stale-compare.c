@@ -1,0 +1,239 @@
+#include "config.h"
+
+#include "stale-compare.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "arena.h"
+#include "err.h"
+#include "plan-values.h"
+
+bool
+dr_stamp_same(const struct dr_stamp *a, const struct dr_stamp *b)
+{
+	return a->size == b->size && a->mtime == b->mtime;
+}
+
+static bool
+content_eq(const void *ctx, uint32_t value, const void *key)
+{
+	const struct dr_compare *c = ctx;
+
+	return c->contents[value].file == *(const uint32_t *)key;
+}
+
+static uint64_t
+content_hash(const void *ctx, uint32_t value)
+{
+	const struct dr_compare *c = ctx;
+
+	return dr_hash64(&c->contents[value].file, sizeof(uint32_t));
+}
+
+static const struct dr_map_ops content_ops = { content_eq, content_hash };
+
+/* The content of a file, read once however many tasks use it. NULL: it cannot be read, or there is no memory to remember it. */
+static const struct dr_hash128 *
+content_of(struct dr_compare *c, uint32_t file)
+{
+	uint64_t h = dr_hash64(&file, sizeof(file));
+	uint32_t i = dr_map_find(&c->content_map, &content_ops, c, h, &file);
+
+	if (i == DR_NONE) {
+		if (dr_grow(&c->contents, &c->cap_contents, (size_t)c->n_contents + 1, sizeof(*c->contents)))
+			return NULL;
+		i = c->n_contents;
+		c->contents[i] = (struct dr_content){ .file = file };
+		dr_buf_reset(&c->path);
+		dr_graph_path(c->plan->graph, file, &c->path);
+		c->contents[i].readable =
+			!c->path.failed && c->disk->hash(c->disk, dr_buf_cstr(&c->path), &c->contents[i].hash) == 0;
+		if (dr_map_add(&c->content_map, &content_ops, c, h, i))
+			return NULL;
+		c->n_contents++;
+	}
+	return c->contents[i].readable ? &c->contents[i].hash : NULL;
+}
+
+void
+dr_compare_free(struct dr_compare *c)
+{
+	dr_buf_free(&c->text);
+	dr_buf_free(&c->path);
+	dr_map_free(&c->content_map);
+	dr_hasher_free(c->hasher);
+	free(c->contents);
+}
+
+static bool
+path_is(struct dr_compare *c, uint32_t file, struct dr_str path)
+{
+	const struct dr_graph *g = c->plan->graph;
+	struct dr_str dir = dr_graph_dir(g, g->files[file].dir), name = dr_graph_name(g, file);
+
+	return path.n == dir.n + name.n && !memcmp(path.p, dir.p, dir.n) && !memcmp(path.p + dir.n, name.p, name.n);
+}
+
+static void
+tell_time(struct dr_buf *out, int64_t ns)
+{
+	int64_t part = (ns % 1000000000 + 1000000000) % 1000000000; /* of a second; also before 1970 */
+	time_t s = (time_t)((ns - part) / 1000000000);
+	struct tm tm;
+	char day[32];
+
+	if (!localtime_r(&s, &tm) || !strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &tm))
+		day[0] = '\0';
+	dr_buf_addf(out, "%s.%09" PRId64, day, part);
+}
+
+/* `in/17.txt: size 4096 → 4099` */
+static void
+tell_stamp(struct dr_buf *out, struct dr_str path, const struct dr_stamp *was, const struct dr_stamp *is)
+{
+	dr_buf_escape(out, path);
+	if (is->size == DR_ABSENT) {
+		dr_buf_adds(out, ": is not there");
+	} else if (was->size == DR_ABSENT) {
+		dr_buf_adds(out, ": was not there");
+	} else if (was->size != is->size) {
+		dr_buf_addf(out, ": size %" PRId64 " → %" PRId64, was->size, is->size);
+	} else if (was->mtime == is->mtime) {
+		dr_buf_adds(out, ": its content changed");
+	} else {
+		dr_buf_adds(out, ": time ");
+		tell_time(out, was->mtime);
+		dr_buf_adds(out, " → ");
+		tell_time(out, is->mtime);
+	}
+}
+
+/* Is a file as recorded? Equal stamps say so, but for one that was looked at within the grain of its time: it goes by content where that
+ * is known, as `uses` do when their time differs. */
+static bool
+same_file(struct dr_compare *c, uint32_t file, const struct dr_rec_file *f, bool uses)
+{
+	const struct dr_stamp *now = &c->plan->graph->files[file].stamp;
+	bool same = dr_stamp_same(now, &f->stamp);
+	const struct dr_hash128 *content;
+
+	if (!(f->flags & DR_REC_HASHED) || now->size != f->stamp.size || (same ? !(f->flags & DR_REC_RECENT) : !uses))
+		return same;
+	content = content_of(c, file);
+	return content ? dr_hash128_eq(*content, f->content) : same;
+}
+
+/* The next n files of the record against the task's; *same turns false at the first that differs, which is told. Reads all of
+ * them whatever it finds: the record is a stream. */
+static int
+compare_files(struct dr_compare *c, struct dr_record *r, const uint32_t *files, uint32_t n_recorded, uint32_t n,
+	      bool uses, bool *listed, bool *same, struct dr_buf *tell)
+{
+	struct dr_rec_file f;
+
+	*listed = n_recorded == n;
+	*same = true;
+	for (uint32_t i = 0; i < n_recorded; i++) {
+		if (dr_record_file(r, &f) != 1)
+			return -1;
+		if (i >= n || !path_is(c, files[i], f.path)) {
+			if (tell && *listed && *same) {
+				dr_buf_escape(tell, f.path);
+				dr_buf_adds(tell, ": was an input and is none now");
+			}
+			*listed = false;
+			continue;
+		}
+		if (!*listed || !*same || same_file(c, files[i], &f, uses))
+			continue;
+		*same = false;
+		if (tell)
+			tell_stamp(tell, f.path, &f.stamp, &c->plan->graph->files[files[i]].stamp);
+	}
+	return 0;
+}
+
+/* Consumers whose records were read before and held against another stamp of this file. */
+static void
+consumers_differ(struct dr_graph *g, uint32_t file)
+{
+	for (uint32_t c = g->first_consumer[file]; c < g->first_consumer[file + 1]; c++)
+		if (g->tasks[g->consumers[c]].record != UINT64_MAX)
+			g->tasks[g->consumers[c]].why = DR_WHY_INPUT;
+}
+
+/* An output that is absent takes the record's stamp: if it was reclaimed, that is what its consumers must have read. */
+static int
+compare_outputs(struct dr_compare *c, uint32_t task, struct dr_record *r, unsigned *look)
+{
+	struct dr_graph *g = c->plan->graph;
+	const uint32_t *out = dr_graph_outputs(g, task);
+	struct dr_rec_file f;
+
+	*look = 0;
+	for (uint32_t i = 0; i < r->task.n_out; i++) {
+		struct dr_file *now;
+
+		if (dr_record_file(r, &f) != 1)
+			return -1;
+		if (i >= g->tasks[task].n_out)
+			continue;
+		now = &g->files[out[i]];
+		if (now->flags & DR_FILE_ABSENT) {
+			*look |= DR_OUT_ABSENT;
+			if (now->stamp.size != DR_ABSENT && !dr_stamp_same(&now->stamp, &f.stamp))
+				consumers_differ(g, out[i]);
+			now->stamp = f.stamp;
+		} else if (!dr_stamp_same(&now->stamp, &f.stamp)) {
+			*look |= DR_OUT_CHANGED;
+		}
+	}
+	return 0;
+}
+
+int
+dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum dr_why *why, unsigned *outputs,
+		  struct dr_buf *tell, struct dr_err *err)
+{
+	const struct dr_graph *g = c->plan->graph;
+	const struct dr_task *t = &g->tasks[task];
+	const uint32_t *in = dr_graph_inputs(g, task);
+	struct dr_hash128 command;
+	bool same_in, same_uses, listed_in, listed_uses;
+
+	*why = DR_WHY_NOT;
+	*outputs = 0;
+	if (dr_task_command_hash(c->plan, task, c->hasher, &c->text, &command, err))
+		return -1;
+	if (!dr_hash128_eq(command, r->task.command)) {
+		*why = DR_WHY_COMMAND;
+		if (tell)
+			dr_buf_adds(tell, "its command, shell or environment changed");
+		tell = NULL;
+	}
+	if (compare_files(c, r, in, r->task.n_in, t->n_in, false, &listed_in, &same_in, tell))
+		goto damaged;
+	if (!listed_in || !same_in) {
+		if (tell && !listed_in && r->task.n_in != t->n_in)
+			dr_buf_addf(tell, "%" PRIu32 " inputs → %" PRIu32, r->task.n_in, t->n_in);
+		tell = NULL;
+	}
+	if (compare_files(c, r, in + t->n_in, r->task.n_uses, t->n_uses, true, &listed_uses, &same_uses, tell))
+		goto damaged;
+	if (tell && !listed_uses)
+		dr_buf_adds(tell, "it uses other files than last time");
+	if (compare_outputs(c, task, r, outputs))
+		goto damaged;
+	if (*why == DR_WHY_NOT)
+		*why = !listed_in || !listed_uses ? DR_WHY_INPUTS :
+		       !same_in			  ? DR_WHY_INPUT :
+		       !same_uses		  ? DR_WHY_USES :
+						    DR_WHY_NOT;
+	return 0;
+damaged: /* the checksum held and the content does not: as if it were not there */
+	*why = DR_WHY_NEVER;
+	return 0;
+}

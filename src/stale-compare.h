@@ -1,0 +1,37 @@
+/* One record against one task; for stale.c. */
+#ifndef DR_STALE_COMPARE_H
+#define DR_STALE_COMPARE_H
+
+#include "stale.h"
+
+/* What the outputs of a record look like on the disk. */
+enum dr_outputs_look {
+	DR_OUT_ABSENT = 1,  /* one is not there */
+	DR_OUT_CHANGED = 2, /* one is there and differs */
+};
+
+struct dr_compare {
+	struct dr_plan *plan;
+	struct dr_disk *disk;
+	struct dr_hasher *hasher;
+	struct dr_buf text, path;
+	/* Contents of `uses` hashed so far: by file. */
+	struct dr_content {
+		uint32_t file;
+		bool readable;
+		struct dr_hash128 hash;
+	} *contents;
+	uint32_t n_contents, cap_contents;
+	struct dr_map content_map;
+};
+
+/* Why the task of this DONE would have to run, its outputs aside: DR_WHY_NOT, COMMAND, INPUTS, INPUT, USES. *outputs is a set of
+ * enum dr_outputs_look. An absent file takes the record's stamp, so that its consumers' records can be held against it. When
+ * tell is not NULL the difference is described there: `in/17.txt: size 4096 → 4099`. -1 with err. */
+int dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum dr_why *why, unsigned *outputs,
+		      struct dr_buf *tell, struct dr_err *err);
+void dr_compare_free(struct dr_compare *c);
+
+bool dr_stamp_same(const struct dr_stamp *a, const struct dr_stamp *b); /* size and mtime */
+
+#endif

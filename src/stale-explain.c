@@ -1,0 +1,117 @@
+#include "config.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "err.h"
+#include "stale-private.h"
+
+/* The first input whose maker is to run. */
+static uint32_t
+stale_input(const struct dr_graph *g, uint32_t task)
+{
+	const uint32_t *in = dr_graph_inputs(g, task);
+
+	for (uint32_t i = 0; i < g->tasks[task].n_in + g->tasks[task].n_uses; i++) {
+		uint32_t p = g->files[in[i]].producer;
+
+		if (p != DR_NONE && g->tasks[p].state != DR_CLEAN)
+			return p;
+	}
+	return DR_NONE;
+}
+
+static uint32_t
+stale_consumer(const struct dr_graph *g, uint32_t task)
+{
+	const uint32_t *out = dr_graph_outputs(g, task);
+
+	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
+		for (uint32_t c = g->first_consumer[out[i]]; c < g->first_consumer[out[i] + 1]; c++)
+			if (g->tasks[g->consumers[c]].state != DR_CLEAN)
+				return g->consumers[c];
+	return DR_NONE;
+}
+
+static uint32_t
+absent_output(const struct dr_graph *g, uint32_t task)
+{
+	const uint32_t *out = dr_graph_outputs(g, task);
+
+	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
+		if (g->files[out[i]].flags & DR_FILE_ABSENT)
+			return out[i];
+	return DR_NONE;
+}
+
+static void
+add_task(struct dr_stale *s, uint32_t task, struct dr_buf *out)
+{
+	dr_buf_reset(&s->text);
+	dr_plan_task_name(s->plan, task, &s->text);
+	dr_buf_escape(out, dr_buf_str(&s->text));
+}
+
+/* What the record says against what is there now. */
+static int
+explain_record(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err)
+{
+	struct dr_task *t = &s->plan->graph->tasks[task];
+	struct dr_record r;
+	enum dr_why why;
+	unsigned look;
+
+	if (dr_journal_at(s->journal, t->record, &r, err))
+		return -1;
+	return dr_compare_record(&s->compare, task, &r, &why, &look, out, err);
+}
+
+int
+dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err)
+{
+	const struct dr_graph *g = s->plan->graph;
+	uint32_t other;
+
+	add_task(s, task, out);
+	dr_buf_adds(out, ": ");
+	switch ((enum dr_why)g->tasks[task].why) {
+	case DR_WHY_FORCED:
+		dr_buf_adds(out, "asked for with -B");
+		break;
+	case DR_WHY_NEVER:
+		dr_buf_adds(out, g->tasks[task].n_out ? "not made yet" : "not run yet");
+		break;
+	case DR_WHY_COMMAND:
+	case DR_WHY_INPUTS:
+	case DR_WHY_INPUT:
+	case DR_WHY_USES:
+		if (explain_record(s, task, out, err))
+			return -1;
+		break;
+	case DR_WHY_UPSTREAM:
+		other = stale_input(g, task);
+		if (other != DR_NONE)
+			add_task(s, other, out);
+		dr_buf_adds(out, " is made again");
+		break;
+	case DR_WHY_LOST:
+	case DR_WHY_NEEDED:
+		other = absent_output(g, task);
+		if (other != DR_NONE) {
+			dr_buf_reset(&s->text);
+			dr_graph_path(g, other, &s->text);
+			dr_buf_escape(out, dr_buf_str(&s->text));
+		}
+		dr_buf_adds(out, g->tasks[task].why == DR_WHY_LOST ? " is not there" : " was reclaimed");
+		other = stale_consumer(g, task);
+		if (other != DR_NONE) {
+			dr_buf_adds(out, ", and ");
+			add_task(s, other, out);
+			dr_buf_adds(out, " needs it");
+		}
+		break;
+	default:
+		dr_buf_adds(out, "up to date");
+	}
+	return out->failed || s->text.failed ? dr_err_nomem(err) : 0;
+}

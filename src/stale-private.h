@@ -1,0 +1,42 @@
+/* What the files of this module share. */
+#ifndef DR_STALE_PRIVATE_H
+#define DR_STALE_PRIVATE_H
+
+#include "stale-compare.h"
+
+enum {
+	SEEN_RECORD = 1,    /* there is a DONE that counts */
+	SEEN_ABSENT = 2,    /* an output of it is not on the disk */
+	SEEN_CHANGED = 4,   /* one is and differs */
+	SEEN_RECLAIMED = 8, /* we removed them ourselves */
+	SEEN_NEWS = 16,     /* another run recorded it while we were on */
+	SEEN_FORGOTTEN = 32, /* its record was dropped on purpose */
+};
+
+struct dr_stale {
+	struct dr_plan *plan;
+	struct dr_journal *journal;
+	struct dr_disk *disk;
+	struct dr_stale_options options;
+	struct dr_compare compare;
+	uint8_t *seen; /* by task */
+	struct dr_rec_run *runs; /* without a farewell */
+	uint32_t n_runs, cap_runs;
+	bool made_rows;
+	uint64_t rolled, damaged, records;
+	struct dr_buf path, text;
+};
+
+/* stale-recover.c. Did a run end without a farewell, and is over? Then what it left is ours to finish. */
+bool dr_stale_crashed(const struct dr_stale *s);
+/* Outputs that have their record and not their name get it. 1: there were some. */
+int dr_stale_roll_forward(struct dr_stale *s, struct dr_err *err);
+/* After a crash, removes temporary files that no live run claims and no record knows. */
+int dr_stale_sweep(struct dr_stale *s, struct dr_err *err);
+/* Says good-bye for the runs that died, as what they left is dealt with. */
+void dr_stale_farewell(struct dr_stale *s);
+
+/* stale-refuse.c. What must not be begun: missing and unreadable inputs, outputs that stand without a record. -1 with diags. */
+int dr_stale_refuse(struct dr_stale *s, struct dr_diags *diags, struct dr_err *err);
+
+#endif

@@ -1,0 +1,274 @@
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "err.h"
+#include "plan-values.h"
+#include "stale-private.h"
+
+bool
+dr_stale_crashed(const struct dr_stale *s)
+{
+	for (uint32_t i = 0; i < s->n_runs; i++)
+		if (!s->options.lock || !dr_lock_alive(s->options.lock, s->runs[i].run))
+			return true;
+	return false;
+}
+
+/* One output between record and name. 1: it has its name now, or counts as absent. */
+static int
+roll_output(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_rec_file *f)
+{
+	struct dr_graph *g = s->plan->graph;
+	struct dr_stamp st;
+	bool dir;
+
+	if (!(g->files[file].flags & DR_FILE_ABSENT) && dr_stamp_same(&g->files[file].stamp, &f->stamp))
+		return 0;
+	dr_buf_reset(&s->path);
+	dr_buf_reset(&s->text);
+	dr_graph_path(g, file, &s->path);
+	dr_temp_name(g->tasks[task].id, dr_buf_str(&s->path), &s->text);
+	if (s->path.failed || s->text.failed)
+		return -1;
+	if (s->disk->stat(s->disk, dr_buf_cstr(&s->text), &st, &dir) || dir || !dr_stamp_same(&st, &f->stamp) ||
+	    st.ino != f->stamp.ino)
+		return 0;
+	/* In a dry run it is looked at as if it had been done: that is what the real run will do first. */
+	if (!s->options.dry && s->disk->rename(s->disk, dr_buf_cstr(&s->text), dr_buf_cstr(&s->path))) {
+		/* What stands there is older than the record, and nobody's change by hand: as good as nothing. */
+		g->files[file].stamp = (struct dr_stamp){ .size = DR_ABSENT };
+		g->files[file].flags |= DR_FILE_ABSENT;
+		return 1;
+	}
+	g->files[file].stamp = st;
+	g->files[file].flags &= ~(uint32_t)DR_FILE_ABSENT;
+	s->rolled++;
+	return 1;
+}
+
+static int
+roll_task(struct dr_stale *s, uint32_t task, struct dr_err *err)
+{
+	const uint32_t *out = dr_graph_outputs(s->plan->graph, task);
+	struct dr_record r;
+	struct dr_rec_file f;
+	uint32_t skip;
+	int rolled = 0;
+
+	if (dr_journal_at(s->journal, s->plan->graph->tasks[task].record, &r, err))
+		return -1;
+	if (s->options.lock && dr_lock_alive(s->options.lock, r.task.run))
+		return 0;
+	skip = r.task.n_in + r.task.n_uses;
+	for (uint32_t i = 0; dr_record_file(&r, &f) == 1; i++) {
+		int one;
+
+		if (i < skip || i - skip >= s->plan->graph->tasks[task].n_out)
+			continue;
+		one = roll_output(s, task, out[i - skip], &f);
+		if (one < 0)
+			return dr_err_nomem(err);
+		rolled |= one;
+	}
+	return rolled;
+}
+
+int
+dr_stale_roll_forward(struct dr_stale *s, struct dr_err *err)
+{
+	const struct dr_graph *g = s->plan->graph;
+	int rolled = 0;
+
+	/* Whether a run died is no matter here: where it did, another one may have been through since, which knew nothing of this task, and
+	 * what stood before would be taken for an output changed by hand. */
+	for (uint32_t t = 0; t < g->n_tasks; t++) {
+		int one = 0;
+
+		if (!(s->seen[t] & (SEEN_ABSENT | SEEN_CHANGED)) || (s->seen[t] & SEEN_RECLAIMED))
+			continue;
+		/* The name of a task that another run has claimed is that run's to give. */
+		if (!s->options.dry && s->options.lock) {
+			one = dr_lock_claim(s->options.lock, g->tasks[t].id, err);
+			if (one < 0)
+				return -1;
+			if (!one)
+				continue;
+		}
+		one = roll_task(s, t, err);
+		if (!s->options.dry && s->options.lock)
+			dr_lock_release(s->options.lock, g->tasks[t].id);
+		if (one < 0)
+			return -1;
+		rolled |= one;
+	}
+	return rolled;
+}
+
+/* A temporary file that nobody claims. */
+struct leftover {
+	uint64_t id; /* the low half of its task's */
+	char *path;
+	struct dr_stamp stamp;
+	bool recorded; /* the last record of its task says that this is an output of it */
+};
+
+struct sweep {
+	struct dr_stale *s;
+	const char *dir; /* with its '/' at the end, or empty */
+	struct leftover *left;
+	uint32_t n, cap;
+	bool nomem;
+};
+
+static void
+collect(void *arg, const char *name)
+{
+	struct sweep *w = arg;
+	struct dr_stale *s = w->s;
+	struct dr_hash128 id = { 0 };
+	struct leftover *l;
+	bool dir;
+
+	if (!dr_temp_name_id(dr_str(name), &id.lo) || (s->options.lock && dr_lock_claimed(s->options.lock, id)))
+		return;
+	dr_buf_reset(&s->path);
+	dr_buf_adds(&s->path, w->dir);
+	dr_buf_adds(&s->path, name);
+	if (s->path.failed || dr_grow(&w->left, &w->cap, (size_t)w->n + 1, sizeof(*w->left))) {
+		w->nomem = true;
+		return;
+	}
+	l = &w->left[w->n];
+	*l = (struct leftover){ .id = id.lo, .path = strdup(dr_buf_cstr(&s->path)) };
+	w->nomem = w->nomem || !l->path;
+	if (l->path && s->disk->stat(s->disk, l->path, &l->stamp, &dir) == 0 && l->stamp.size != DR_ABSENT)
+		w->n++;
+	else
+		free(l->path);
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct leftover *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* The first leftover of a task, or w->n. */
+static uint32_t
+first_of(const struct sweep *w, uint64_t id)
+{
+	uint32_t lo = 0, hi = w->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (w->left[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < w->n && w->left[lo].id == id ? lo : w->n;
+}
+
+static int
+on_record(void *arg, struct dr_record *r, struct dr_err *err)
+{
+	struct sweep *w = arg;
+	struct dr_stale *s = w->s;
+	struct dr_hash128 id = r->kind == DR_REC_DONE ? r->task.id : r->id;
+	uint32_t first, skip;
+	struct dr_rec_file f;
+
+	if (r->kind != DR_REC_DONE && r->kind != DR_REC_FORGET)
+		return 0;
+	first = first_of(w, id.lo);
+	for (uint32_t i = first; i < w->n && w->left[i].id == id.lo; i++)
+		w->left[i].recorded = false;
+	if (first == w->n || r->kind != DR_REC_DONE)
+		return 0;
+	skip = r->task.n_in + r->task.n_uses;
+	for (uint32_t k = 0; dr_record_file(r, &f) == 1; k++) {
+		if (k < skip)
+			continue;
+		dr_buf_reset(&s->text);
+		dr_temp_name(id, f.path, &s->text);
+		if (s->text.failed)
+			return dr_err_nomem(err);
+		for (uint32_t i = first; i < w->n && w->left[i].id == id.lo; i++)
+			if (dr_str_is(dr_buf_str(&s->text), w->left[i].path) && dr_stamp_same(&w->left[i].stamp, &f.stamp) &&
+			    w->left[i].stamp.ino == f.stamp.ino)
+				w->left[i].recorded = true;
+	}
+	return 0;
+}
+
+/* Unlinks what was collected, but for what is recorded: outputs of tasks that this plan does not want or know, which get their names
+ * when a run wants them. */
+static int
+remove_leftovers(struct sweep *w, struct dr_err *err)
+{
+	struct dr_stale *s = w->s;
+
+	if (!w->n)
+		return 0;
+	qsort(w->left, w->n, sizeof(*w->left), by_id);
+	dr_journal_rewind(s->journal);
+	if (dr_journal_read(s->journal, true, on_record, w, NULL, err))
+		return -1;
+	for (uint32_t i = 0; i < w->n; i++)
+		if (!w->left[i].recorded)
+			s->disk->unlink(s->disk, w->left[i].path);
+	return 0;
+}
+
+int
+dr_stale_sweep(struct dr_stale *s, struct dr_err *err)
+{
+	const struct dr_graph *g = s->plan->graph;
+	struct sweep w = { .s = s };
+	uint8_t *makes; /* by directory: outputs are made in it */
+	int rc;
+
+	if (s->options.dry || !dr_stale_crashed(s))
+		return 0;
+	makes = calloc((size_t)g->n_dirs + 1, 1);
+	if (!makes)
+		return dr_err_nomem(err);
+	for (uint32_t f = 0; f < g->n_files; f++)
+		if (g->files[f].producer != DR_NONE)
+			makes[g->files[f].dir] = 1;
+	for (uint32_t d = 0; d < g->n_dirs; d++) {
+		w.dir = dr_graph_dir(g, d).p;
+		if (makes[d])
+			s->disk->list(s->disk, w.dir, collect, &w);
+	}
+	rc = w.nomem ? dr_err_nomem(err) : remove_leftovers(&w, err);
+	for (uint32_t i = 0; i < w.n; i++)
+		free(w.left[i].path);
+	free(w.left);
+	free(makes);
+	return rc;
+}
+
+void
+dr_stale_farewell(struct dr_stale *s)
+{
+	struct dr_err err;
+	bool said = false;
+
+	if (s->options.dry || !s->options.lock)
+		return;
+	for (uint32_t i = 0; i < s->n_runs; i++)
+		if (!dr_lock_alive(s->options.lock, s->runs[i].run))
+			said |= dr_journal_add_run(s->journal, DR_REC_BYE, &s->runs[i]) == 0;
+	/* Where it cannot be written, the next run only looks once more. */
+	if (said)
+		dr_journal_flush(s->journal, &err);
+}

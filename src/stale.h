@@ -1,0 +1,50 @@
+/* What is up to date, and why the rest is not: the journal's records held against the files, field by field. */
+#ifndef DR_STALE_H
+#define DR_STALE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "disk.h"
+#include "journal.h"
+#include "lock.h"
+#include "plan.h"
+
+struct dr_stale; /* what was learnt of the journal and the files; needed again while the run is on */
+
+struct dr_stale_options {
+	bool always; /* -B: every wanted task is stale */
+	bool adopt;  /* -t: outputs without a record are no error: the caller records them */
+	bool dry;    /* nothing may be touched: no rolling forward, no sweeping */
+	struct dr_lock *lock; /* NULL: there is no state directory yet */
+	void (*notice)(void *arg, const char *message); /* outputs changed by hand and the like; a line without its end */
+	void *notice_arg;
+};
+
+struct dr_stale_counts {
+	uint64_t wanted, stale; /* tasks */
+	uint64_t changed;       /* outputs that somebody changed, taken as they are */
+	uint64_t rolled;        /* outputs that had their record and not yet their name */
+	uint64_t damaged;       /* bytes of the journal that could not be read */
+	uint64_t last_ms;       /* what the stale tasks took last time, together */
+	uint64_t records;       /* DONE records read */
+};
+
+/* Looks at every file that wanted tasks read or make, streams the journal (NULL: none yet), rolls forward what a crash left between
+ * record and name, sweeps temporary files that nobody claims and no record knows (and then says good-bye in the journal for the runs
+ * that died), and sets state (DR_CLEAN, or DR_WAITING: stale), why, last_ms and record
+ * of every wanted task, stamp and flags of every file.
+ * 0 with *out; 1: rows of globs turned out to be made by us (DR_FILE_MADE is set): dr_plan_again, then here again; -1 with diags
+ * (missing or unreadable inputs, outputs that stand without a record) or err. */
+int dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, const struct dr_stale_options *o,
+		   struct dr_stale **out, struct dr_stale_counts *counts, struct dr_diags *diags, struct dr_err *err);
+void dr_stale_free(struct dr_stale *s);
+
+/* Has another run made this stale task meanwhile? Reads what was appended to the journal; 1: yes, it is up to date now, and its
+ * outputs' stamps are in the graph; 0: no; -1 with err. */
+int dr_stale_look(struct dr_stale *s, uint32_t task, struct dr_err *err);
+
+/* Why a task is to run, in one line for --explain: `words.tsv: in/17.txt: size 4096 → 4099`. 0 or -1 with err. */
+int dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err);
+
+#endif

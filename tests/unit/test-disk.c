@@ -1,0 +1,307 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "disk.h"
+#include "err.h"
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct place {
+	char path[256];
+	int root;
+	struct dr_disk *d;
+};
+
+static int
+setup(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+	struct dr_err err;
+
+	assert_non_null(p);
+	assert_int_equal(dr_private_dir("test-disk", p->path, sizeof(p->path), &err), 0);
+	p->root = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(p->root >= 0);
+	p->d = dr_disk_real(p->root);
+	assert_non_null(p->d);
+	*state = p;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct place *p = *state;
+
+	dr_disk_free(p->d);
+	/* The descriptor stayed ours. */
+	assert_int_equal(close(p->root), 0);
+	assert_int_equal(dr_remove_tree(AT_FDCWD, p->path), 0);
+	free(p);
+	return 0;
+}
+
+static void
+put(struct place *p, const char *path, const void *bytes, size_t n)
+{
+	int fd = openat(p->root, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	assert_true(fd >= 0);
+	assert_int_equal(dr_write_full(fd, bytes, n), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+static bool
+exists(struct place *p, const char *path)
+{
+	return faccessat(p->root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void
+test_stat(void **state)
+{
+	struct place *p = *state;
+	const struct timespec times[2] = { { 1, 2 }, { 1600000000, 123456789 } };
+	struct dr_stamp st, again;
+	char absolute[300];
+	struct stat sb;
+	bool dir = true;
+
+	put(p, "a", "hello", 5);
+	assert_int_equal(utimensat(p->root, "a", times, 0), 0);
+	assert_int_equal(fstatat(p->root, "a", &sb, 0), 0);
+	assert_int_equal(p->d->stat(p->d, "a", &st, &dir), 0);
+	assert_false(dir);
+	assert_int_equal(st.size, 5);
+	assert_int_equal(st.mtime, INT64_C(1600000000123456789));
+	assert_int_equal(st.ino, sb.st_ino);
+
+	strcpy(absolute, p->path);
+	strcat(absolute, "/a");
+	assert_int_equal(p->d->stat(p->d, absolute, &again, &dir), 0);
+	assert_memory_equal(&again, &st, sizeof(st));
+
+	/* A link is what it leads to. */
+	assert_int_equal(symlinkat("a", p->root, "link"), 0);
+	assert_int_equal(p->d->stat(p->d, "link", &again, &dir), 0);
+	assert_memory_equal(&again, &st, sizeof(st));
+	assert_int_equal(symlinkat("nowhere", p->root, "dangling"), 0);
+	assert_int_equal(p->d->stat(p->d, "dangling", &st, &dir), 0);
+	assert_int_equal(st.size, DR_ABSENT);
+
+	assert_int_equal(p->d->stat(p->d, ".", &st, &dir), 0);
+	assert_true(dir);
+	assert_int_equal(p->d->stat(p->d, "b", &st, &dir), 0);
+	assert_int_equal(st.size, DR_ABSENT);
+	assert_false(dir);
+	assert_int_equal(p->d->stat(p->d, "a/b", &st, &dir), 0);
+	assert_int_equal(st.size, DR_ABSENT);
+
+	assert_int_equal(symlinkat("loop", p->root, "loop"), 0);
+	assert_int_equal(p->d->stat(p->d, "loop", &st, &dir), -1);
+	assert_int_equal(errno, ELOOP);
+}
+
+/* Before 1970, where a time is a negative number of seconds and a positive one of nanoseconds. */
+static void
+test_stat_old(void **state)
+{
+	struct place *p = *state;
+	const struct timespec times[2] = { { -3, 250000000 }, { -3, 250000000 } };
+	struct dr_stamp st;
+	struct stat sb;
+	bool dir;
+
+	put(p, "a", "", 0);
+	assert_int_equal(utimensat(p->root, "a", times, 0), 0);
+	assert_int_equal(fstatat(p->root, "a", &sb, 0), 0);
+	if (sb.st_mtim.tv_sec != -3)
+		skip(); /* not on this file system */
+	assert_int_equal(p->d->stat(p->d, "a", &st, &dir), 0);
+	assert_int_equal(st.size, 0);
+	assert_int_equal(st.mtime, -INT64_C(2750000000));
+}
+
+static void
+test_rename_and_unlink(void **state)
+{
+	struct place *p = *state;
+	struct dr_stamp st;
+	bool dir;
+
+	put(p, "a", "new", 3);
+	put(p, "b", "older", 5);
+	assert_int_equal(p->d->rename(p->d, "a", "b"), 0);
+	assert_false(exists(p, "a"));
+	assert_int_equal(p->d->stat(p->d, "b", &st, &dir), 0);
+	assert_int_equal(st.size, 3);
+	assert_int_equal(p->d->rename(p->d, "a", "b"), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(mkdirat(p->root, "d", 0777), 0);
+	assert_int_equal(p->d->rename(p->d, "b", "d"), -1);
+	assert_int_equal(errno, EISDIR);
+
+	assert_int_equal(p->d->unlink(p->d, "b"), 0);
+	assert_false(exists(p, "b"));
+	assert_int_equal(p->d->unlink(p->d, "b"), 0);
+	assert_int_equal(p->d->unlink(p->d, "none/b"), 0);
+	assert_int_equal(p->d->unlink(p->d, "d"), -1);
+	assert_true(exists(p, "d"));
+	/* The link goes, not what it leads to. */
+	assert_int_equal(symlinkat("d", p->root, "link"), 0);
+	assert_int_equal(p->d->unlink(p->d, "link"), 0);
+	assert_true(exists(p, "d"));
+}
+
+static void
+test_directories(void **state)
+{
+	struct place *p = *state;
+
+	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z"), 0);
+	assert_true(exists(p, "x/y"));
+	assert_false(exists(p, "x/y/z"));
+	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z"), 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, "plain"), 0);
+	put(p, "file", "", 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, "file/z"), -1);
+	put(p, "x/y/z", "", 0);
+	assert_int_equal(p->d->remove_tree(p->d, "x"), 0);
+	assert_false(exists(p, "x"));
+	assert_int_equal(p->d->remove_tree(p->d, "x"), 0);
+	assert_int_equal(p->d->remove_tree(p->d, "file"), 0);
+	assert_false(exists(p, "file"));
+}
+
+struct names {
+	struct place *p;
+	unsigned n;
+	bool remove;
+};
+
+static void
+on_name(void *arg, const char *name)
+{
+	struct names *l = arg;
+
+	assert_true(strlen(name) == 1 && *name != '.');
+	l->n++;
+	if (l->remove)
+		assert_int_equal(l->p->d->unlink(l->p->d, name), 0);
+}
+
+static void
+test_list(void **state)
+{
+	struct place *p = *state;
+	struct names l = { p, 0, false };
+
+	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z"), 0);
+	put(p, "x/a", "", 0);
+	assert_int_equal(p->d->list(p->d, "x/", on_name, &l), 0);
+	assert_int_equal(l.n, 2);
+	assert_int_equal(p->d->remove_tree(p->d, "x"), 0);
+	put(p, "a", "", 0);
+	put(p, "b", "", 0);
+	l = (struct names){ p, 0, true };
+	assert_int_equal(p->d->list(p->d, "", on_name, &l), 0);
+	assert_int_equal(l.n, 2);
+	assert_false(exists(p, "a") || exists(p, "b"));
+	assert_int_equal(p->d->list(p->d, "none/", on_name, &l), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void
+test_same(void **state)
+{
+	const size_t sizes[] = { 0, 1, (128 << 10) - 1, 128 << 10, (128 << 10) + 1, 300000 };
+	struct place *p = *state;
+	char *bytes = calloc(1, 300000);
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t n = sizes[i];
+
+		put(p, "a", bytes, n);
+		put(p, "b", bytes, n);
+		assert_int_equal(p->d->same(p->d, "a", "b"), 1);
+		if (n == 0)
+			continue;
+		put(p, "b", bytes, n - 1);
+		assert_int_equal(p->d->same(p->d, "a", "b"), 0);
+		bytes[n - 1] = 1;
+		put(p, "b", bytes, n);
+		assert_int_equal(p->d->same(p->d, "a", "b"), 0);
+		bytes[n - 1] = 0;
+	}
+	assert_int_equal(p->d->same(p->d, "a", "a"), 1);
+	assert_int_equal(p->d->same(p->d, "a", "none"), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(p->d->same(p->d, "none", "a"), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(mkfifoat(p->root, "fifo", 0666), 0);
+	assert_int_equal(p->d->same(p->d, "a", "fifo"), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(p->d->same(p->d, ".", "."), -1);
+	free(bytes);
+}
+
+static void
+test_hash(void **state)
+{
+	struct place *p = *state;
+	struct dr_hash128 h;
+
+	put(p, "a", "some bytes", 10);
+	assert_int_equal(p->d->hash(p->d, "a", &h), 0);
+	assert_true(dr_hash128_eq(h, dr_hash128("some bytes", 10)));
+	assert_int_equal(p->d->hash(p->d, "none", &h), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(mkfifoat(p->root, "fifo", 0666), 0);
+	assert_int_equal(p->d->hash(p->d, "fifo", &h), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(p->d->hash(p->d, ".", &h), -1);
+}
+
+static void
+test_access(void **state)
+{
+	struct place *p = *state;
+
+	put(p, "a", "", 0);
+	assert_int_equal(fchmodat(p->root, "a", 0600, 0), 0);
+	assert_int_equal(p->d->access(p->d, "a", R_OK | W_OK), 0);
+	/* Nobody, root neither, may execute what has no bit for it. */
+	assert_int_equal(p->d->access(p->d, "a", X_OK), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(p->d->access(p->d, "none", F_OK), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_stat, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stat_old, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rename_and_unlink, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_directories, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hash, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_access, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
