@@ -1,0 +1,141 @@
+#include "config.h"
+
+#include "local-private.h"
+
+#include "os.h"
+
+#include <stdlib.h>
+
+static struct dr_local_slot **
+pid_head(const struct dr_local *l, pid_t pid)
+{
+	return &l->pids[(uint32_t)pid & (l->n_heads - 1)];
+}
+
+static struct dr_local_slot **
+task_head(const struct dr_local *l, uint32_t task)
+{
+	return &l->tasks[task & (l->n_heads - 1)];
+}
+
+static void
+chain(struct dr_local *l, struct dr_local_slot *s)
+{
+	struct dr_local_slot **head = pid_head(l, s->pid);
+
+	s->by_pid = *head;
+	*head = s;
+	head = task_head(l, s->task);
+	s->by_task = *head;
+	*head = s;
+}
+
+/* As many chains as slots, so that they stay short. */
+static int
+more_heads(struct dr_local *l)
+{
+	uint32_t n = l->n_heads ? l->n_heads * 2 : 16;
+	struct dr_local_slot **pids = calloc(n, sizeof(struct dr_local_slot *));
+	struct dr_local_slot **tasks = calloc(n, sizeof(struct dr_local_slot *));
+
+	if (!pids || !tasks) {
+		free(pids);
+		free(tasks);
+		return -1;
+	}
+	free(l->pids);
+	free(l->tasks);
+	l->pids = pids;
+	l->tasks = tasks;
+	l->n_heads = n;
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		if (l->slots[i] && l->slots[i]->task != DR_NONE)
+			chain(l, l->slots[i]);
+	}
+	return 0;
+}
+
+struct dr_local_slot *
+dr_local_slot(struct dr_local *l, uint32_t number)
+{
+	struct dr_local_slot *s;
+
+	if (dr_grow(&l->slots, &l->cap_slots, number, sizeof(struct dr_local_slot *)))
+		return NULL;
+	while (l->n_slots < number)
+		l->slots[l->n_slots++] = NULL;
+	while (l->n_heads < l->n_slots) {
+		if (more_heads(l))
+			return NULL;
+	}
+	s = l->slots[number - 1];
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return NULL;
+		s->l = l;
+		s->task = DR_NONE;
+		s->out = s->err = -1;
+		l->slots[number - 1] = s;
+	}
+	return s;
+}
+
+void
+dr_local_enter(struct dr_local *l, struct dr_local_slot *s)
+{
+	chain(l, s);
+	l->running++;
+}
+
+void
+dr_local_leave(struct dr_local *l, struct dr_local_slot *s)
+{
+	struct dr_local_slot **p;
+
+	for (p = pid_head(l, s->pid); *p != s; p = &(*p)->by_pid)
+		;
+	*p = s->by_pid;
+	for (p = task_head(l, s->task); *p != s; p = &(*p)->by_task)
+		;
+	*p = s->by_task;
+	s->task = DR_NONE;
+}
+
+/* One that has been waited for stays in the table until it is settled; by then its pid may be somebody
+ * else's. */
+struct dr_local_slot *
+dr_local_by_pid(const struct dr_local *l, pid_t pid)
+{
+	struct dr_local_slot *s = l->n_heads ? *pid_head(l, pid) : NULL;
+
+	while (s && (s->pid != pid || s->ended))
+		s = s->by_pid;
+	return s;
+}
+
+struct dr_local_slot *
+dr_local_by_task(const struct dr_local *l, uint32_t task)
+{
+	struct dr_local_slot *s = l->n_heads ? *task_head(l, task) : NULL;
+
+	while (s && s->task != task)
+		s = s->by_task;
+	return s;
+}
+
+void
+dr_local_free_slots(struct dr_local *l)
+{
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		if (!l->slots[i])
+			continue;
+		dr_close(&l->slots[i]->out);
+		dr_close(&l->slots[i]->err);
+		free(l->slots[i]->message);
+		free(l->slots[i]);
+	}
+	free(l->slots);
+	free(l->pids);
+	free(l->tasks);
+}

@@ -1,0 +1,169 @@
+#include "config.h"
+
+#include "local-private.h"
+
+#include "os.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+/* Waits for this one, which has ended or is about to. */
+static void
+take_end(struct dr_local *l, struct dr_local_slot *s)
+{
+	struct rusage ru;
+	int status = 0;
+	pid_t rc;
+
+	/* What is left of its group. While nobody has waited for it, its number is no other group's. */
+	if (s->cause != DR_CAUSE_NONE)
+		kill(-s->pid, SIGKILL);
+	memset(&ru, 0, sizeof(ru));
+	do
+		rc = wait4(s->pid, &status, 0, &ru);
+	while (rc < 0 && errno == EINTR);
+	s->lost = rc < 0;
+	s->outcome.status = status;
+	s->outcome.end = dr_realtime();
+	s->outcome.user_us = (int64_t)ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec;
+	s->outcome.sys_us = (int64_t)ru.ru_stime.tv_sec * 1000000 + ru.ru_stime.tv_usec;
+	/* Never less than what we had when we started it: a child counts as having our memory until its exec.
+	 */
+	s->outcome.peak_kb = (uint64_t)ru.ru_maxrss;
+	dr_loop_cancel(l->o.loop, s->timer);
+	s->timer = 0;
+	s->ended = true;
+	s->next_ended = NULL;
+	*l->ended_tail = s;
+	l->ended_tail = &s->next_ended;
+	l->running--;
+}
+
+/* Whether it has ended and waits to be waited for; also when somebody else has done that. */
+static bool
+is_over(const struct dr_local_slot *s)
+{
+	siginfo_t si;
+
+	si.si_pid = 0;
+	if (waitid(P_PID, (id_t)s->pid, &si, WEXITED | WNOHANG | WNOWAIT))
+		return errno == ECHILD;
+	return si.si_pid != 0;
+}
+
+static bool
+runs(const struct dr_local_slot *s)
+{
+	return s && s->task != DR_NONE && !s->ended;
+}
+
+void
+dr_local_on_child(void *arg, int sig)
+{
+	struct dr_local *l = arg;
+	struct dr_local_slot *s;
+	siginfo_t si;
+	int rc;
+
+	(void)sig;
+	while (l->running) {
+		si.si_pid = 0;
+		rc = waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT);
+		if (rc ? errno != ECHILD : !si.si_pid)
+			return;
+		s = rc ? NULL : dr_local_by_pid(l, si.si_pid);
+		if (s) {
+			take_end(l, s);
+			continue;
+		}
+		/* A child that is not ours stands first, and it is not for us to wait for; or somebody has
+		 * waited for ours. So each is asked for by its number. */
+		for (uint32_t i = 0; i < l->n_slots; i++) {
+			if (runs(l->slots[i]) && is_over(l->slots[i]))
+				take_end(l, l->slots[i]);
+		}
+		return;
+	}
+}
+
+/* To the whole group; a member that is stopped could not hear it. */
+static void
+signal_group(const struct dr_local_slot *s, int sig)
+{
+	kill(-s->pid, sig);
+	if (sig != SIGKILL)
+		kill(-s->pid, SIGCONT);
+}
+
+static void
+on_grace(void *arg)
+{
+	struct dr_local_slot *s = arg;
+
+	s->timer = 0;
+	if (runs(s))
+		signal_group(s, SIGKILL);
+}
+
+static void
+end_softly(struct dr_local_slot *s)
+{
+	struct dr_local *l = s->l;
+
+	dr_loop_cancel(l->o.loop, s->timer);
+	s->timer = 0;
+	signal_group(s, SIGTERM);
+	if (dr_loop_timer(l->o.loop, dr_now() + l->o.grace, on_grace, s, &s->timer, NULL))
+		signal_group(s, SIGKILL);
+}
+
+static void
+on_timeout(void *arg)
+{
+	struct dr_local_slot *s = arg;
+
+	s->timer = 0;
+	/* One that made it in the last moment has not timed out, although we have not looked yet. */
+	if (!runs(s) || is_over(s))
+		return;
+	s->cause = DR_CAUSE_TIMEOUT;
+	end_softly(s);
+}
+
+int
+dr_local_set_timeout(struct dr_local_slot *s, int64_t timeout, struct dr_err *err)
+{
+	return dr_loop_timer(s->l->o.loop, dr_now() + timeout, on_timeout, s, &s->timer, err);
+}
+
+void
+dr_local_cancel(struct dr_executor *ex, uint32_t task, bool hard)
+{
+	struct dr_local *l = (struct dr_local *)ex;
+	struct dr_local_slot *s = dr_local_by_task(l, task);
+	bool first;
+
+	if (!runs(s) || is_over(s))
+		return;
+	first = s->cause == DR_CAUSE_NONE;
+	if (first)
+		s->cause = DR_CAUSE_CANCELLED;
+	if (hard)
+		signal_group(s, SIGKILL);
+	else if (first)
+		end_softly(s);
+}
+
+void
+dr_local_kill(struct dr_local *l, struct dr_local_slot *s)
+{
+	if (!runs(s))
+		return;
+	s->cause = DR_CAUSE_CANCELLED;
+	signal_group(s, SIGKILL);
+	take_end(l, s);
+}

@@ -1,0 +1,243 @@
+#include "config.h"
+
+#include "local-private.h"
+
+#include "lock.h"
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+struct dr_executor *
+dr_local_executor(struct dr_local *l)
+{
+	return &l->ex;
+}
+
+int
+dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_err *err)
+{
+	struct dr_local *l = calloc(1, sizeof(*l));
+
+	*out = NULL;
+	if (!l)
+		return dr_err_nomem(err);
+	l->ex = (struct dr_executor){ dr_local_start, dr_local_cancel };
+	l->o = *o;
+	if (!o->state_path)
+		l->o.state_path = ".dagrun";
+	l->null = l->log = -1;
+	l->ended_tail = &l->ended;
+	l->flags = calloc((size_t)o->plan->graph->n_tasks + 1, sizeof(*l->flags));
+	l->envs = calloc((size_t)o->plan->pipeline->n_stages + 1, sizeof(*l->envs));
+	if (!l->flags || !l->envs) {
+		dr_err_nomem(err);
+		goto fail;
+	}
+	l->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (l->null < 0 || dr_local_raise(&l->null, DR_LOCAL_LOWEST)) {
+		dr_err_sys(err, errno, "open /dev/null");
+		goto fail;
+	}
+	if (dr_loop_signal(o->loop, SIGCHLD, dr_local_on_child, l, err))
+		goto fail;
+	*out = l;
+	return 0;
+fail:
+	dr_local_free(l);
+	return -1;
+}
+
+void
+dr_local_tmp_name(const struct dr_local *l, uint32_t task, char name[DR_LOCAL_TMP_NAME])
+{
+	char hex[33];
+
+	dr_hash128_hex(l->o.plan->graph->tasks[task].id, hex);
+	snprintf(name, DR_LOCAL_TMP_NAME, "tmp/%s", hex);
+}
+
+void
+dr_local_clean(struct dr_local *l, uint32_t task, bool tmp)
+{
+	char name[DR_LOCAL_TMP_NAME];
+
+	if (tmp) {
+		dr_local_tmp_name(l, task, name);
+		/* What cannot be removed is removed before the next time. */
+		dr_remove_tree(l->o.state_dir, name);
+	}
+	/* Last: until then it is ours, and all that belongs to it. */
+	if (l->o.lock)
+		dr_lock_release(l->o.lock, l->o.plan->graph->tasks[task].id);
+}
+
+void
+dr_local_free(struct dr_local *l)
+{
+	struct dr_local_slot *s;
+
+	if (!l)
+		return;
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		if (l->slots[i] && l->slots[i]->task != DR_NONE)
+			dr_local_kill(l, l->slots[i]);
+	}
+	for (; (s = l->ended) != NULL; l->ended = s->next_ended) {
+		dr_publish_abort(l->o.publisher, s->task, NULL, NULL);
+		dr_local_clean(l, s->task, s->tmp);
+	}
+	dr_local_free_slots(l);
+	for (uint32_t i = 0; l->envs && i < l->o.plan->pipeline->n_stages; i++) {
+		free(l->envs[i].program);
+		free(l->envs[i].found);
+	}
+	free(l->envs);
+	free(l->flags);
+	dr_arena_free(&l->env_arena);
+	dr_arena_free(&l->arena);
+	dr_buf_free(&l->scratch);
+	dr_buf_free(&l->tmp_path);
+	dr_close(&l->null);
+	dr_close(&l->log);
+	free(l);
+}
+
+static void
+fail(struct dr_local_slot *s, enum dr_how how, const char *message)
+{
+	s->result = DR_RESULT_FAILED;
+	s->how = how;
+	free(s->message);
+	s->message = message ? strdup(message) : NULL;
+}
+
+/* It exited 0: are its outputs there, and made of what still is? */
+static void
+judge_success(struct dr_local *l, struct dr_local_slot *s)
+{
+	enum dr_verdict verdict = DR_NOT_PUBLISHED;
+	struct dr_err why = { 0 };
+
+	if (dr_publish_end(l->o.publisher, s->task, &s->outcome, &verdict, &why) == 0 &&
+	    verdict == DR_PUBLISHED) {
+		s->result = DR_RESULT_DONE;
+		s->how = DR_HOW_EXIT;
+		return;
+	}
+	fail(s, DR_HOW_UNPUBLISHED, why.msg);
+	/* Once more, with what the input is now; but a task that changes its own inputs would never end. */
+	if (verdict == DR_INPUT_CHANGED && !(l->flags[s->task] & DR_LOCAL_RAN_AGAIN)) {
+		l->flags[s->task] |= DR_LOCAL_RAN_AGAIN;
+		s->result = DR_RESULT_AGAIN;
+	}
+}
+
+static void
+judge(struct dr_local *l, struct dr_local_slot *s)
+{
+	if (s->lost)
+		fail(s, DR_HOW_UNPUBLISHED,
+		     "how it ended is not known: another part of this program has waited for it");
+	else if (s->cause == DR_CAUSE_TIMEOUT)
+		fail(s, DR_HOW_TIMEOUT, NULL);
+	else if (s->cause == DR_CAUSE_CANCELLED)
+		fail(s, DR_HOW_CANCELLED, NULL);
+	else if (WIFSIGNALED(s->outcome.status))
+		fail(s, DR_HOW_SIGNAL, NULL);
+	else if (WEXITSTATUS(s->outcome.status))
+		fail(s, DR_HOW_EXIT, NULL);
+	else
+		judge_success(l, s);
+	if (s->result != DR_RESULT_DONE)
+		dr_publish_abort(l->o.publisher, s->task, s->result == DR_RESULT_AGAIN ? NULL : &s->outcome,
+				 NULL);
+}
+
+/* From the publisher: these outputs have their names, or could not be given them. */
+static void
+on_published(void *arg, uint32_t task, const struct dr_err *error)
+{
+	struct dr_local *l = arg;
+	struct dr_local_slot *s = dr_local_by_task(l, task);
+
+	if (s && s->ended && error)
+		fail(s, DR_HOW_UNPUBLISHED, error->msg);
+}
+
+/* Tells whoever shows it, and makes the slot free for the next. */
+static void
+tell(struct dr_local *l, struct dr_local_slot *s)
+{
+	const struct dr_stage *stage = dr_plan_stage(l->o.plan, s->task);
+	struct dr_task_end e = {
+		.task = s->task,
+		.result = s->result,
+		.how = s->how,
+		.outcome = s->outcome,
+		.timeout = stage->timeout,
+		.message = s->how == DR_HOW_UNPUBLISHED ? s->message ? s->message : "out of memory" : NULL,
+		.out = s->out_len ? s->out : -1,
+		.err = s->err_len ? s->err : -1,
+		.out_len = s->out_len,
+		.err_len = s->err_len,
+	};
+
+	e.final = s->result == DR_RESULT_DONE || s->how == DR_HOW_CANCELLED ||
+		  (s->result == DR_RESULT_FAILED && s->grant.attempt > stage->retries);
+	if (l->o.one_stream) {
+		e.err = e.out;
+		e.err_len = e.out_len;
+	}
+	if (l->o.ended)
+		l->o.ended(l->o.arg, &e);
+	dr_local_output_done(s);
+	free(s->message);
+	s->message = NULL;
+}
+
+int
+dr_local_settle(struct dr_local *l, struct dr_sched *sched, int64_t now, struct dr_err *err)
+{
+	struct dr_local_slot *first = l->ended, *s, *next;
+	uint32_t task;
+	int rc = 0;
+
+	if (!first && !dr_journal_pending(l->o.journal))
+		return 0;
+	l->ended = NULL;
+	l->ended_tail = &l->ended;
+	for (s = first; s; s = s->next_ended) {
+		dr_local_output_collect(l, s);
+		judge(l, s);
+	}
+	if (dr_publish_commit(l->o.publisher, on_published, l, err)) {
+		/* Exited 0 and not recorded: not done. Their outputs wait under their temporary names for a
+		 * run that can write the journal. */
+		for (s = first; s; s = s->next_ended) {
+			if (s->result == DR_RESULT_DONE)
+				fail(s, DR_HOW_UNPUBLISHED, err ? err->msg : "the journal cannot be written");
+		}
+		rc = -1;
+	}
+	for (s = first; s; s = next) {
+		next = s->next_ended;
+		task = s->task;
+		tell(l, s);
+		if (s->result == DR_RESULT_DONE)
+			dr_publish_reclaim(l->o.publisher, task, NULL);
+		dr_local_clean(l, task, s->tmp);
+		dr_local_leave(l, s);
+		dr_sched_ended(sched, task, s->result, now);
+	}
+	/* What the last ones let go of has no later turn. */
+	if (rc == 0 && first && !l->running && dr_journal_pending(l->o.journal))
+		rc = dr_publish_commit(l->o.publisher, on_published, l, err);
+	return rc;
+}

@@ -1,0 +1,85 @@
+/* The executor of local processes: a session a task, its output kept in files, ends found by SIGCHLD, outputs
+ * published. It waits for no child that it has not started. */
+#ifndef DR_LOCAL_H
+#define DR_LOCAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "plan.h"
+#include "publish.h"
+#include "sched.h"
+
+struct dr_jobserver;
+struct dr_local;
+struct dr_lock;
+
+enum dr_how {
+	DR_HOW_EXIT,        /* outcome.status: by exit */
+	DR_HOW_SIGNAL,      /* or by a signal */
+	DR_HOW_TIMEOUT,     /* ended by us after its timeout */
+	DR_HOW_CANCELLED,   /* ended by us, as all was stopped */
+	DR_HOW_NO_START,    /* message says why */
+	DR_HOW_UNPUBLISHED, /* exited 0, and message says why that is not enough */
+};
+
+/* What handlers are told of an end; valid during the call. */
+struct dr_task_end {
+	uint32_t task;
+	enum dr_result result;
+	enum dr_how how;
+	bool final; /* no other run of it follows as far as the executor knows */
+	struct dr_outcome outcome;
+	int64_t timeout;     /* TIMEOUT: what it was, in ns */
+	const char *message; /* NO_START, UNPUBLISHED; else NULL */
+	/* What it printed, to be read from offset 0 with pread; -1: nothing. Both the same, with the same
+	 * length, when they are one file. */
+	int out, err;
+	uint64_t out_len, err_len;
+};
+
+/* "exit 3", "killed by SIGSEGV", "timed out after 2:00:00", "could not start: …"; with a hint where the
+ * number tells little. Appends. */
+void dr_outcome_describe(const struct dr_task_end *e, struct dr_buf *out);
+
+enum dr_output_sync { DR_SYNC_NONE, DR_SYNC_LINE, DR_SYNC_TARGET, DR_SYNC_RECURSE };
+
+struct dr_local_options {
+	struct dr_plan *plan;
+	struct dr_loop *loop;
+	struct dr_publisher *publisher;
+	struct dr_journal *journal;
+	struct dr_lock *lock;           /* NULL: nobody else is there, nothing is claimed */
+	struct dr_jobserver *jobserver; /* NULL: children are told of none */
+	int root, state_dir;
+	const char
+		*state_path; /* of state_dir, for {tmp} and TMPDIR where /proc doesn't tell. NULL: .dagrun */
+	uint64_t run;
+	char *const *envp; /* what tasks inherit */
+	enum dr_output_sync
+		sync;    /* NONE and LINE: tasks write straight to our descriptors, nothing is kept */
+	bool one_stream; /* our standard output and error are the same file */
+	int64_t grace;   /* ns between TERM and KILL */
+	void (*ended)(void *arg,
+		      const struct dr_task_end *e); /* for showing; NULL is fine, as for the others */
+	void (*started)(void *arg, uint32_t task, int pid);
+	/* Asked of a task that another run may have made meanwhile, claimed by us by now: 1 when the journal,
+	 * read on, says that it is up to date. */
+	int (*look)(void *arg, uint32_t task);
+	bool (*others)(void *arg); /* has another run recorded something since it was last read? */
+	void *arg;
+};
+
+/* Watches SIGCHLD in the loop. Everything in o outlives the executor; o itself is copied. 0 or -1 with err.
+ */
+int dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_err *err);
+/* Kills what still runs, waits for it and removes what it has left. The loop may not turn after that. NULL is
+ * fine. */
+void dr_local_free(struct dr_local *l);
+struct dr_executor *dr_local_executor(struct dr_local *l);
+/* Once a loop turn: publishes what has ended (one journal write) and tells the scheduler. -1: the journal
+ * cannot be written: stop. What had ended by then has failed, and is told. */
+int dr_local_settle(struct dr_local *l, struct dr_sched *s, int64_t now, struct dr_err *err);
+
+#endif
