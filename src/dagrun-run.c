@@ -1,0 +1,481 @@
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <langinfo.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dagrun-session.h"
+#include "err.h"
+#include "jobserver.h"
+#include "local.h"
+#include "loop.h"
+#include "os.h"
+#include "progress.h"
+#include "publish.h"
+#include "sched.h"
+
+extern char **environ;
+
+#define GRACE (INT64_C(10) * 1000000000)
+#define LOAD_EVERY (INT64_C(1000000000))
+
+/* A run: what is opened for it, and what its callbacks need. */
+struct run {
+	struct dr_tokens tokens; /* first: dr_sched hands it back to us */
+	struct dr_session *session;
+	struct dr_loop *loop;
+	struct dr_jobserver *jobserver;
+	struct dr_publisher *publisher;
+	struct dr_local *local;
+	struct dr_progress *progress;
+	struct dr_sched *sched;
+	struct dr_sched_stage *stages;
+	struct dr_reporter reporter;
+	double load;
+	int64_t load_read;
+	int token_fd; /* that the loop watches now, or -1 */
+	int signal;   /* that ended the run */
+	bool failed;  /* a failure of our own: err has it */
+	bool others;  /* other runs have written to the journal meanwhile */
+	struct dr_err *err;
+};
+
+static void
+say(struct run *r, const char *text)
+{
+	struct dr_buf b = { 0 };
+
+	dr_buf_addf(&b, "dagrun: %s\n", text);
+	if (r->progress)
+		dr_progress_print(r->progress, dr_buf_str(&b), dr_now());
+	else
+		fputs(dr_buf_cstr(&b), stderr);
+	dr_buf_free(&b);
+}
+
+static void
+warn(void *arg, const char *message)
+{
+	say(arg, message);
+}
+
+/* Tokens. */
+
+static int
+take(struct dr_tokens *t)
+{
+	struct run *r = (struct run *)t;
+	struct dr_err err;
+
+	return dr_jobserver_take(r->jobserver, &err) > 0;
+}
+
+static void
+give(struct dr_tokens *t)
+{
+	struct run *r = (struct run *)t;
+	struct dr_err err;
+
+	if (dr_jobserver_give(r->jobserver, &err))
+		say(r, err.msg);
+}
+
+/* The load is an average over a minute: to read it once a second is more than enough. */
+static bool
+may_start(struct dr_tokens *t)
+{
+	struct run *r = (struct run *)t;
+	int64_t now;
+
+	if (r->session->options.load <= 0)
+		return true;
+	now = dr_now();
+	if (!r->load_read || now - r->load_read >= LOAD_EVERY) {
+		r->load_read = now;
+		if (dr_load(&r->load))
+			r->load = 0;
+	}
+	return r->load < r->session->options.load;
+}
+
+/* Events. */
+
+static void
+on_signal(void *arg, int sig)
+{
+	struct run *r = arg;
+	bool again = r->signal != 0;
+	char text[96];
+
+	if (!again) {
+		r->signal = sig;
+		snprintf(text, sizeof(text), "%s: ending the running tasks; once more kills them", dr_signal_name(sig));
+		say(r, text);
+	}
+	dr_sched_stop(r->sched, true, again);
+}
+
+static void
+on_resize(void *arg, int sig)
+{
+	struct run *r = arg;
+
+	(void)sig;
+	dr_progress_resize(r->progress);
+}
+
+static void
+on_token(void *arg, int fd, short revents)
+{
+	/* That it woke the loop is all: the pump takes what is there. */
+	(void)arg;
+	(void)fd;
+	(void)revents;
+}
+
+static void
+on_ended(void *arg, const struct dr_task_end *e)
+{
+	struct run *r = arg;
+
+	dr_report_end(&r->reporter, e, dr_now());
+}
+
+/* The scheduler's word on every change of state; starts and ends are also the progress display's. */
+static void
+on_changed(void *arg, uint32_t task, const struct dr_grant *g)
+{
+	struct run *r = arg;
+	uint8_t state = r->session->plan->graph->tasks[task].state;
+
+	(void)g;
+	if (state == DR_RUNNING)
+		dr_progress_started(r->progress, task, dr_now());
+	else if (state == DR_DONE || state == DR_FAILED_TASK)
+		dr_progress_ended(r->progress, task, state == DR_DONE ? DR_PROGRESS_DONE : DR_PROGRESS_FAILED, dr_now());
+	else if (state == DR_READY) /* once more */
+		dr_progress_ended(r->progress, task, DR_PROGRESS_AGAIN, dr_now());
+}
+
+static int
+look(void *arg, uint32_t task)
+{
+	struct run *r = arg;
+	struct dr_err err;
+	int rc = dr_stale_look(r->session->stale, task, &err);
+
+	if (rc < 0)
+		say(r, err.msg);
+	return rc > 0;
+}
+
+/* Another run that is here, or came and went, has left its records. From then on every task is looked up before it is started: what was read
+ * on for the sake of one task may have been about another. */
+static bool
+others(void *arg)
+{
+	struct run *r = arg;
+
+	if (!r->others && r->session->lock && !r->session->alone)
+		r->others = dr_journal_grown(r->session->journal);
+	return r->others;
+}
+
+/* Opening. */
+
+static int
+open_jobserver(struct run *r)
+{
+	const struct dr_session *s = r->session;
+	struct dr_jobserver_options o = {
+		.flags = &s->makeflags,
+		.jobs = s->options.jobs,
+		.processors = dr_processors(),
+		.warn = warn,
+		.warn_arg = r,
+	};
+
+	return dr_jobserver_open(&o, &r->jobserver, r->err);
+}
+
+static bool
+one_stream(void)
+{
+	struct stat out, err;
+
+	return fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
+	       out.st_ino == err.st_ino && (S_ISCHR(out.st_mode) || S_ISREG(out.st_mode) || S_ISFIFO(out.st_mode));
+}
+
+static int
+open_progress(struct run *r)
+{
+	const struct dr_session *s = r->session;
+	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+	bool terminal = isatty(STDERR_FILENO);
+	char from[64] = "";
+	struct dr_progress_options o = {
+		.plan = s->plan,
+		.mode = dr_progress_mode_of(STDERR_FILENO, term),
+		.fd = STDERR_FILENO,
+		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
+		.quiet = s->options.silent,
+		.slots = dr_jobserver_limit(r->jobserver),
+		.slots_from = from[0] ? from : NULL,
+		.now = dr_now(),
+	};
+
+	if (dr_jobserver_client(r->jobserver)) {
+		snprintf(from, sizeof(from), s->makeflags.jobs ? "make -j%u" : "make", s->makeflags.jobs);
+		o.slots_from = from;
+	}
+	o.colour = s->options.colour == DR_COLOUR_ALWAYS ||
+		   (s->options.colour == DR_COLOUR_AUTO && terminal && !(no_colour && *no_colour) &&
+		    o.mode == DR_PROGRESS_BARS);
+	/* Under make -O what we print is kept until we end: bars would be a heap of escape sequences. */
+	if (s->makeflags.output_sync && o.mode == DR_PROGRESS_BARS)
+		o.mode = DR_PROGRESS_PLAIN;
+	if (s->options.progress == DR_SHOW_BAR)
+		o.mode = DR_PROGRESS_BARS;
+	else if (s->options.progress == DR_SHOW_PLAIN)
+		o.mode = DR_PROGRESS_PLAIN;
+	else if (s->options.progress == DR_SHOW_NONE || s->options.silent)
+		o.mode = DR_PROGRESS_NONE;
+	return dr_progress_new(&o, &r->progress, r->err);
+}
+
+static enum dr_output_sync
+sync_of(const struct dr_session *s)
+{
+	switch (s->options.sync ? s->options.sync : 't') {
+	case 'n': return DR_SYNC_NONE;
+	case 'l': return DR_SYNC_LINE;
+	case 'r': return DR_SYNC_RECURSE;
+	default: return DR_SYNC_TARGET;
+	}
+}
+
+static int
+open_local(struct run *r)
+{
+	struct dr_session *s = r->session;
+	struct dr_local_options o = {
+		.plan = s->plan,
+		.loop = r->loop,
+		.publisher = r->publisher,
+		.journal = s->journal,
+		.lock = s->lock,
+		.jobserver = r->jobserver,
+		.root = s->root,
+		.state_dir = s->state,
+		.state_path = ".dagrun",
+		.run = s->run,
+		.envp = environ,
+		.sync = sync_of(s),
+		.one_stream = one_stream(),
+		.grace = GRACE,
+		.ended = on_ended,
+		.look = look,
+		.others = others,
+		.arg = r,
+	};
+
+	r->reporter = (struct dr_reporter){
+		.session = s,
+		.progress = r->progress,
+		.one_stream = o.one_stream,
+		.out_is_terminal = isatty(STDOUT_FILENO),
+	};
+	return dr_local_new(&o, &r->local, r->err);
+}
+
+/* Does the end of this stage's tasks let something be reclaimed? */
+static bool
+frees(const struct dr_session *s, uint32_t stage)
+{
+	const struct dr_plan_stage *ps = &s->plan->stages[stage];
+	const struct dr_graph *g = s->plan->graph;
+
+	/* All tasks of a stage are alike but for a merge's first round, whose inputs may be to stay: the last one tells. */
+	if (!ps->n || !g->tasks[ps->first + ps->n - 1].n_in)
+		return false;
+	return !(g->files[*dr_graph_inputs(g, ps->first + ps->n - 1)].flags & (DR_FILE_KEEP | DR_FILE_TARGET)) &&
+	       g->files[*dr_graph_inputs(g, ps->first + ps->n - 1)].producer != DR_NONE;
+}
+
+static int
+open_sched(struct run *r)
+{
+	const struct dr_session *s = r->session;
+	const struct dr_pipeline *p = s->pipeline;
+	struct dr_sched_options o = {
+		.n_stages = p->n_stages,
+		.limit = dr_jobserver_limit(r->jobserver),
+		.keep_going = s->options.keep_going,
+		.ignore = s->options.ignore,
+		.max_failures = s->options.max_failures,
+		.seed = dr_random64(),
+		.changed = on_changed,
+		.arg = r,
+	};
+
+	r->stages = calloc((size_t)p->n_stages + 1, sizeof(*r->stages));
+	if (!r->stages)
+		return dr_err_nomem(r->err);
+	for (uint32_t i = 0; i < p->n_stages; i++)
+		r->stages[i] = (struct dr_sched_stage){
+			.slots = p->stages[i].slots,
+			.retries = p->stages[i].retries,
+			.frees = frees(s, i),
+		};
+	o.stages = r->stages;
+	r->sched = dr_sched_new(s->plan->graph, &o, dr_local_executor(r->local), &r->tokens, r->err);
+	return r->sched ? 0 : -1;
+}
+
+static int
+open_signals(struct run *r)
+{
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+	for (size_t i = 0; i < sizeof(ending) / sizeof(*ending); i++)
+		if (dr_loop_signal(r->loop, ending[i], on_signal, r, r->err))
+			return -1;
+	return dr_loop_signal(r->loop, SIGWINCH, on_resize, r, r->err);
+}
+
+static int
+open_run(struct run *r)
+{
+	struct dr_session *s = r->session;
+
+	r->tokens = (struct dr_tokens){ take, give, may_start };
+	r->loop = dr_loop_new(r->err);
+	if (!r->loop || open_jobserver(r) || open_progress(r))
+		return -1;
+	r->publisher = dr_publisher_new(s->plan, s->disk, s->journal, s->lock, s->run, r->err);
+	if (!r->publisher)
+		return -1;
+	return open_local(r) || open_sched(r) || open_signals(r) ? -1 : 0;
+}
+
+static void
+close_run(struct run *r)
+{
+	dr_local_free(r->local); /* before the tokens of what it ends go back */
+	dr_sched_free(r->sched);
+	dr_publisher_free(r->publisher);
+	dr_jobserver_close(r->jobserver);
+	dr_progress_free(r->progress);
+	dr_loop_free(r->loop);
+	dr_reporter_free(&r->reporter);
+	free(r->stages);
+}
+
+/* The loop. */
+
+/* A token is polled for only while one is wanted, so that an idle run wakes up for nothing. */
+static int
+watch_tokens(struct run *r)
+{
+	int fd = dr_sched_wants_token(r->sched) ? dr_jobserver_poll_fd(r->jobserver) : -1;
+
+	if (fd == r->token_fd)
+		return 0;
+	if (r->token_fd >= 0 && dr_loop_fd(r->loop, r->token_fd, 0, NULL, NULL, r->err))
+		return -1;
+	r->token_fd = fd;
+	return fd < 0 ? 0 : dr_loop_fd(r->loop, fd, POLLIN, on_token, r, r->err);
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+/* After an error of our own: nothing new starts, what runs is ended, and the error is what the run ends with. */
+static void
+give_up(struct run *r)
+{
+	if (!r->failed)
+		say(r, r->err->msg);
+	r->failed = true;
+	dr_sched_stop(r->sched, true, false);
+}
+
+static void
+turns(struct run *r)
+{
+	struct dr_err ignored, *first = r->err;
+
+	for (;;) {
+		int64_t now = dr_now(), wake;
+
+		if (dr_local_settle(r->local, r->sched, now, r->err))
+			give_up(r);
+		if (dr_sched_pump(r->sched, now, r->err))
+			give_up(r);
+		r->err = r->failed ? &ignored : first; /* the first error is the one that counts */
+		if (dr_sched_finished(r->sched))
+			break;
+		wake = sooner(dr_sched_wake(r->sched), dr_progress_tick(r->progress, now));
+		if (watch_tokens(r) || dr_loop_turn(r->loop, wake, r->err))
+			give_up(r);
+	}
+	r->err = first;
+}
+
+int
+dr_session_record(struct dr_session *s, enum dr_record_kind kind, struct dr_err *err)
+{
+	struct dr_rec_run rec = { .run = s->run, .when = dr_realtime() };
+
+	if (dr_journal_add_run(s->journal, kind, &rec))
+		return dr_err_nomem(err);
+	return dr_journal_flush(s->journal, err);
+}
+
+static int
+commit(struct dr_publisher *p, struct dr_err *err)
+{
+	return dr_publish_commit(p, NULL, NULL, err);
+}
+
+int
+dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
+{
+	struct run r = { .session = s, .token_fd = -1, .err = err };
+	struct dr_sched_counts counts;
+	struct dr_err ignored;
+	int status = DR_SYSTEM;
+
+	if (dr_graph_ready(s->plan->graph, s->pipeline->n_stages, err) || open_run(&r))
+		goto out;
+	if (dr_session_record(s, DR_REC_RUN, err))
+		goto out;
+	turns(&r);
+	/* Reclaimed files are unlinked a commit after their records; there is no turn left to do it. */
+	if (!r.failed && commit(r.publisher, err))
+		r.failed = true;
+	dr_progress_finish(r.progress, dr_now());
+	dr_sched_counts(r.sched, &counts);
+	status = counts.failed || counts.skipped ? DR_FAILED : DR_OK;
+	if (r.failed)
+		status = err->code;
+	/* Without a farewell the next run finishes what this one has left. */
+	else if (!dr_publisher_owes(r.publisher))
+		dr_session_record(s, DR_REC_BYE, &ignored);
+	s->told = true;
+	*signal_number = r.signal;
+out:
+	close_run(&r);
+	return status;
+}

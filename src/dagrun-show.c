@@ -1,0 +1,142 @@
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <langinfo.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "dagrun-session.h"
+#include "err.h"
+#include "graphout.h"
+#include "os.h"
+#include "plan-values.h"
+
+enum { FLUSH = 1 << 16 };
+
+static int
+flush(struct dr_buf *b, int fd, struct dr_err *err)
+{
+	if (b->failed)
+		return dr_err_nomem(err);
+	if (b->n && dr_write_full(fd, b->p, b->n))
+		return dr_err_sys(err, errno, "write");
+	dr_buf_reset(b);
+	return 0;
+}
+
+static bool
+to_run(const struct dr_plan *pl, uint32_t task)
+{
+	return pl->graph->tasks[task].state != DR_CLEAN && pl->graph->tasks[task].state != DR_UNWANTED;
+}
+
+int
+dr_session_dry_run(struct dr_session *s, struct dr_err *err)
+{
+	const struct dr_graph *g = s->plan->graph;
+	struct dr_buf out = { 0 };
+	int rc = 0;
+
+	for (uint32_t i = 0; i < g->n_tasks && rc == 0; i++) {
+		uint32_t t = g->order[i];
+		struct dr_task_values tv;
+
+		if (!to_run(s->plan, t))
+			continue;
+		if (s->options.explain) {
+			dr_buf_adds(&out, "# ");
+			rc = dr_stale_explain(s->stale, t, &out, err);
+			dr_buf_addc(&out, '\n');
+		}
+		dr_task_values_init(&tv, s->plan, t);
+		if (rc == 0)
+			rc = dr_command_show(&dr_plan_stage(s->plan, t)->run, &tv.v, &out, err);
+		if (out.n && out.p[out.n - 1] != '\n')
+			dr_buf_addc(&out, '\n');
+		if (rc == 0 && out.n >= FLUSH)
+			rc = flush(&out, STDOUT_FILENO, err);
+	}
+	if (rc == 0)
+		rc = flush(&out, STDOUT_FILENO, err);
+	dr_buf_free(&out);
+	return rc;
+}
+
+/* The task of --explain=TARGET: by its name, as it is shown, or by its label. */
+static bool
+is_called(struct dr_session *s, uint32_t task, const char *target)
+{
+	dr_buf_reset(&s->text);
+	dr_plan_task_name(s->plan, task, &s->text);
+	if (!strcmp(dr_buf_cstr(&s->text), target))
+		return true;
+	dr_buf_reset(&s->text);
+	dr_plan_task_label(s->plan, task, &s->text);
+	return !strcmp(dr_buf_cstr(&s->text), target) ||
+	       dr_str_is(dr_plan_stage(s->plan, task)->name, target);
+}
+
+int
+dr_session_explain(struct dr_session *s, int fd, struct dr_err *err)
+{
+	const struct dr_graph *g = s->plan->graph;
+	const char *target = s->options.explain_target;
+	struct dr_buf out = { 0 };
+	uint32_t found = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < g->n_tasks && rc == 0; i++) {
+		uint32_t t = g->order[i];
+
+		if (target ? !is_called(s, t, target) : !to_run(s->plan, t))
+			continue;
+		found++;
+		rc = dr_stale_explain(s->stale, t, &out, err);
+		dr_buf_addc(&out, '\n');
+		if (rc == 0 && out.n >= FLUSH)
+			rc = flush(&out, fd, err);
+	}
+	if (rc == 0 && target && !found)
+		rc = dr_err_set(err, DR_USAGE, "--explain=%s: there is no such task or stage", target);
+	if (rc == 0)
+		rc = flush(&out, fd, err);
+	dr_buf_free(&out);
+	return rc;
+}
+
+static uint32_t
+terminal_width(int fd)
+{
+	struct winsize ws;
+
+	return ioctl(fd, TIOCGWINSZ, &ws) == 0 ? ws.ws_col : 0;
+}
+
+int
+dr_session_graph(struct dr_session *s, struct dr_err *err)
+{
+	bool terminal = isatty(STDOUT_FILENO);
+	enum dr_graph_format f = s->options.graph;
+	struct dr_buf out = { 0 };
+	struct statvfs fs;
+	struct dr_graph_text_options o = {
+		.width = terminal_width(STDOUT_FILENO),
+		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
+		.colour = s->options.colour == DR_COLOUR_ALWAYS ||
+			  (s->options.colour == DR_COLOUR_AUTO && terminal),
+		.free_bytes = fstatvfs(s->root, &fs) ? UINT64_MAX : (uint64_t)fs.f_bavail * fs.f_frsize,
+	};
+	int rc;
+
+	if (f == DR_GRAPH_AUTO)
+		f = terminal ? DR_GRAPH_TEXT : DR_GRAPH_DOT;
+	rc = f == DR_GRAPH_TEXT ? dr_graph_text(s->plan, &o, &out, err) :
+				  dr_graph_dot(s->plan, s->options.full, &out, err);
+	if (rc == 0)
+		rc = flush(&out, STDOUT_FILENO, err);
+	dr_buf_free(&out);
+	return rc;
+}

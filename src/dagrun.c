@@ -1,0 +1,452 @@
+#include "config.h"
+
+#include "dagrun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dagrun-session.h"
+#include "err.h"
+#include "hash.h"
+#include "lex.h"
+#include "os.h"
+
+extern char **environ;
+
+static void
+notice(void *arg, const char *message)
+{
+	const struct dr_session *s = arg;
+
+	if (!s->options.silent)
+		fprintf(stderr, "dagrun: %s\n", message);
+}
+
+/* All that is wrong with the Dagfile or the plan. */
+static int
+tell(struct dr_session *s, struct dr_diags *d, struct dr_err *err)
+{
+	struct dr_buf out = { 0 };
+
+	if (!d->total)
+		return -1;
+	dr_diags_show(d, &out);
+	fputs(dr_buf_cstr(&out), stderr);
+	dr_buf_free(&out);
+	s->told = true;
+	return dr_err_set(err, DR_USAGE, "the plan is wrong");
+}
+
+/* What make was told is ours to honour too. */
+static int
+add_makeflags(struct dr_session *s, struct dr_err *err)
+{
+	struct dr_options *o = &s->options;
+	struct dr_makeflags *m = &s->makeflags;
+
+	if (dr_makeflags_parse(getenv("MAKEFLAGS"), getenv("MAKELEVEL"), getenv("CARGO_MAKEFLAGS"), m))
+		return dr_err_nomem(err);
+	o->dry_run |= m->n;
+	o->question |= m->q;
+	o->adopt |= m->t;
+	o->keep_going |= m->k;
+	o->ignore |= m->i;
+	o->silent |= m->s;
+	o->always |= m->B;
+	o->explain |= m->trace;
+	if (!o->load)
+		o->load = m->load;
+	if (!o->sync)
+		o->sync = m->output_sync;
+	if (o->jobs == UINT32_MAX)
+		o->jobs = dr_processors();
+	return 0;
+}
+
+/* Directories. */
+
+/* A file that somebody named and that cannot be opened is theirs to cure, unless it is the system that lacks something. */
+static int
+their_fault(struct dr_err *err)
+{
+	if (err->sys != EMFILE && err->sys != ENFILE && err->sys != ENOMEM && err->sys != EIO)
+		err->code = DR_USAGE;
+	return -1;
+}
+
+static int
+open_root(struct dr_session *s, struct dr_err *err)
+{
+	const char *file = s->options.file, *slash;
+
+	slash = file && strcmp(file, "-") ? strrchr(file, '/') : NULL;
+	if (slash)
+		dr_buf_add(&s->path, file, slash == file ? 1 : (size_t)(slash - file));
+	s->root_path = s->path.failed ? NULL : strdup(dr_buf_cstr(&s->path));
+	dr_buf_reset(&s->path);
+	if (!s->root_path)
+		return dr_err_nomem(err);
+	s->root = open(*s->root_path ? s->root_path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->root < 0) {
+		dr_err_sys(err, errno, "open directory %s", *s->root_path ? s->root_path : ".");
+		return their_fault(err);
+	}
+	return 0;
+}
+
+static int
+read_dagfile(struct dr_session *s, struct dr_buf *text, struct dr_err *err)
+{
+	const char *file = s->options.file ? s->options.file : "Dagfile";
+
+	if (!strcmp(file, "-"))
+		return dr_slurp_fd(STDIN_FILENO, text, "standard input", err);
+	if (dr_slurp(AT_FDCWD, file, text, err) == 0)
+		return 0;
+	if (err->sys == ENOENT && !s->options.file)
+		return dr_err_set(err, DR_USAGE,
+				  "there is no Dagfile here; -f names another file, --map and --merge do without one");
+	return their_fault(err);
+}
+
+/* What tells this Dagfile's rows from those of others that share the state: its name, or what a one-liner says. */
+static uint64_t
+origin(const struct dr_session *s)
+{
+	const struct dr_options *o = &s->options;
+	const char *slash = o->file ? strrchr(o->file, '/') : NULL;
+	const char *name = slash ? slash + 1 : o->file ? o->file : "Dagfile";
+	struct dr_buf keys = { 0 };
+	uint64_t h;
+
+	if (!o->n_keys)
+		return dr_hash64(name, strlen(name));
+	for (uint32_t i = 0; i < o->n_keys; i++) {
+		dr_buf_add(&keys, o->keys[i].key, strlen(o->keys[i].key) + 1);
+		dr_buf_add(&keys, o->keys[i].value, strlen(o->keys[i].value) + 1);
+	}
+	h = dr_hash64(keys.p, keys.n);
+	dr_buf_free(&keys);
+	return h;
+}
+
+static int
+parse(struct dr_session *s, struct dr_err *err)
+{
+	struct dr_parse_options po = {
+		.root = s->root,
+		.settings = s->options.settings,
+		.n_settings = s->options.n_settings,
+	};
+	struct dr_diags diags = { 0 };
+	struct dr_buf text = { 0 };
+	int rc;
+
+	if (s->options.n_keys) {
+		rc = dr_parse_oneliner(s->options.keys, s->options.n_keys, &po, &s->pipeline, &diags, err);
+	} else {
+		rc = read_dagfile(s, &text, err);
+		if (rc == 0)
+			rc = dr_parse(s->options.file ? s->options.file : "Dagfile", dr_buf_str(&text), &po, &s->pipeline,
+				      &diags, err);
+	}
+	if (rc)
+		tell(s, &diags, err);
+	dr_diags_free(&diags);
+	dr_buf_free(&text);
+	return rc;
+}
+
+/* Targets on the command line are relative to the working directory, like every other path there; the plan knows them relative to the
+ * Dagfile's. Names of stages stay as they are. */
+
+static bool
+names_stage(const struct dr_pipeline *p, const char *target)
+{
+	size_t n = strcspn(target, ":");
+
+	for (uint32_t i = 0; i < p->n_stages; i++)
+		if (p->stages[i].name.n == n && !memcmp(p->stages[i].name.p, target, n))
+			return true;
+	return false;
+}
+
+/* An absolute path without '.', '..' and '//': by its text, as the target need not be there. */
+static void
+fold(struct dr_str path, struct dr_buf *out)
+{
+	for (size_t i = 0, k; i < path.n; i = k + 1) {
+		for (k = i; k < path.n && path.p[k] != '/'; k++)
+			;
+		if (k == i || (k - i == 1 && path.p[i] == '.'))
+			continue;
+		if (k - i == 2 && path.p[i] == '.' && path.p[i + 1] == '.') {
+			while (out->n && out->p[--out->n] != '/')
+				;
+			continue;
+		}
+		dr_buf_addc(out, '/');
+		dr_buf_add(out, path.p + i, k - i);
+	}
+}
+
+static char *
+target_path(struct dr_session *s, const char *target)
+{
+	char cwd[PATH_MAX], root[PATH_MAX];
+	size_t n;
+
+	if (*target == '/' || !getcwd(cwd, sizeof(cwd)) || !realpath(*s->root_path ? s->root_path : ".", root))
+		return strdup(target);
+	dr_buf_reset(&s->path);
+	dr_buf_addf(&s->path, "%s/%s", cwd, target);
+	dr_buf_reset(&s->text);
+	fold(dr_buf_str(&s->path), &s->text);
+	n = root[1] ? strlen(root) : 0;
+	if (s->text.failed || s->text.n <= n || memcmp(s->text.p, root, n) != 0 || s->text.p[n] != '/')
+		return strdup(target);
+	return strndup(s->text.p + n + 1, s->text.n - n - 1);
+}
+
+static int
+place_targets(struct dr_session *s, struct dr_err *err)
+{
+	uint32_t n = s->options.n_targets;
+
+	s->targets = calloc((size_t)n + 1, sizeof(*s->targets));
+	s->target_copies = calloc((size_t)n + 1, sizeof(*s->target_copies));
+	if (!s->targets || !s->target_copies)
+		return dr_err_nomem(err);
+	for (uint32_t i = 0; i < n; i++) {
+		const char *target = s->options.targets[i];
+
+		s->targets[i] = target;
+		if (names_stage(s->pipeline, target))
+			continue;
+		s->targets[i] = s->target_copies[i] = target_path(s, target);
+		if (!s->targets[i])
+			return dr_err_nomem(err);
+	}
+	return 0;
+}
+
+static int
+make_plan(struct dr_session *s, struct dr_err *err)
+{
+	struct dr_plan_options po = {
+		.n_targets = s->options.n_targets,
+		.items = &s->items,
+		.origin = origin(s),
+	};
+	struct dr_diags diags = { 0 };
+	int rc = place_targets(s, err);
+
+	po.targets = s->targets;
+	s->items = (struct dr_items_options){
+		.root = s->root,
+		.shell = &s->pipeline->shell,
+		.envp = environ,
+		.standard_input = s->options.file && !strcmp(s->options.file, "-") ? -1 : STDIN_FILENO,
+	};
+	if (rc == 0 && (rc = dr_plan_make(s->pipeline, &po, &s->plan, &diags, err)))
+		tell(s, &diags, err);
+	dr_diags_free(&diags);
+	return rc;
+}
+
+/* The state directory. What only looks makes nothing, and reads what it may. */
+
+static bool
+only_looks(const struct dr_session *s)
+{
+	return s->options.dry_run || s->options.question || s->options.graph != DR_GRAPH_NONE;
+}
+
+static int
+open_state(struct dr_session *s, struct dr_err *err)
+{
+	struct stat st;
+
+	if (!only_looks(s) && mkdirat(s->root, ".dagrun", 0777) && errno != EEXIST) {
+		dr_err_sys(err, errno, "make the directory .dagrun");
+		return -1;
+	}
+	s->state = openat(s->root, ".dagrun", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->state < 0 && errno == ENOENT)
+		return 0;
+	if (s->state < 0) {
+		dr_err_sys(err, errno, "open the directory .dagrun");
+		err->code = DR_STATE;
+		return -1;
+	}
+	if (only_looks(s) && fstatat(s->state, "journal", &st, 0) && errno == ENOENT)
+		return 0;
+	if (dr_lock_open(s->state, s->run, s->options.wait, &s->lock, &s->alone, err) &&
+	    !(only_looks(s) && (err->sys == EACCES || err->sys == EROFS)))
+		return -1;
+	if (s->alone)
+		notice(s, "the file system of .dagrun knows no locks: no other dagrun may run here at the same time");
+	return dr_journal_open(s->state, &s->journal, err);
+}
+
+static int
+check(struct dr_session *s, struct dr_err *err)
+{
+	struct dr_stale_options so = {
+		.always = s->options.always,
+		.adopt = s->options.adopt,
+		.dry = only_looks(s),
+		.lock = s->lock,
+		.notice = notice,
+		.notice_arg = s,
+	};
+	struct dr_diags diags = { 0 };
+	int rc;
+
+	do {
+		rc = dr_stale_check(s->plan, s->journal, s->disk, &so, &s->stale, &s->counts, &diags, err);
+		if (rc > 0 && dr_plan_again(s->plan, &diags, err))
+			rc = -1;
+	} while (rc > 0);
+	if (rc)
+		tell(s, &diags, err);
+	dr_diags_free(&diags);
+	return rc;
+}
+
+static void
+tell_plural(struct dr_session *s, uint64_t n, const char *one, const char *many)
+{
+	char text[256];
+
+	if (!n)
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64 " %s", n, n == 1 ? one : many);
+	notice(s, text);
+}
+
+static void
+tell_findings(struct dr_session *s)
+{
+	tell_plural(s, s->plan->excluded, "file that the globs match is made by this Dagfile, and no input",
+		    "files that the globs match are made by this Dagfile, and no inputs");
+	tell_plural(s, s->counts.rolled, "output that was finished when a run died has its name now",
+		    "outputs that were finished when a run died have their names now");
+	tell_plural(s, s->counts.changed, "output was changed since it was made, and is kept as it is (-B makes it again)",
+		    "outputs were changed since they were made, and are kept as they are (-B makes them again)");
+	tell_plural(s, s->counts.damaged, "byte of the journal is damaged and was passed over; what it told is made again",
+		    "bytes of the journal are damaged and were passed over; what they told is made again");
+}
+
+static int
+nothing_to_do(struct dr_session *s)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "nothing to do (%" PRIu64 " up to date)", s->counts.wanted);
+	notice(s, text);
+	return DR_OK;
+}
+
+/* The journal is written anew when most of it is dead and nobody else is here: a long job's every run leaves some behind. */
+static void
+compact(struct dr_session *s)
+{
+	struct dr_err err;
+	bool done;
+
+	if (!s->journal || !s->lock || s->alone || only_looks(s) || !dr_lock_exclude(s->lock))
+		return;
+	if (dr_journal_compact(s->journal, false, &done, &err))
+		notice(s, err.msg);
+	dr_lock_share(s->lock);
+}
+
+static int
+act(struct dr_session *s, int *signal, struct dr_err *err)
+{
+	const struct dr_options *o = &s->options;
+	int status;
+
+	if (o->graph != DR_GRAPH_NONE)
+		return dr_session_graph(s, err) ? (int)err->code : DR_OK;
+	if (o->question)
+		return s->counts.stale ? DR_FAILED : DR_OK;
+	if (o->dry_run) {
+		if (o->explain && o->explain_target)
+			status = dr_session_explain(s, STDOUT_FILENO, err);
+		else
+			status = dr_session_dry_run(s, err);
+		return status ? (int)err->code : s->counts.stale ? DR_OK : nothing_to_do(s);
+	}
+	tell_findings(s);
+	if (o->adopt)
+		return dr_session_adopt(s, err) ? (int)err->code : DR_OK;
+	if (o->explain && dr_session_explain(s, STDERR_FILENO, err))
+		return (int)err->code;
+	if (dr_session_tidy(s, err))
+		return (int)err->code;
+	if (!s->counts.stale)
+		return nothing_to_do(s);
+	status = dr_session_run(s, signal, err);
+	return status;
+}
+
+static void
+close_session(struct dr_session *s)
+{
+	for (uint32_t i = 0; s->target_copies && i < s->options.n_targets; i++)
+		free(s->target_copies[i]);
+	free(s->target_copies);
+	free(s->targets);
+	dr_stale_free(s->stale);
+	compact(s);
+	dr_journal_close(s->journal);
+	dr_lock_close(s->lock);
+	dr_disk_free(s->disk);
+	dr_plan_free(s->plan);
+	dr_pipeline_free(s->pipeline);
+	dr_makeflags_free(&s->makeflags);
+	dr_buf_free(&s->text);
+	dr_buf_free(&s->path);
+	dr_close(&s->state);
+	dr_close(&s->root);
+	free((char *)s->root_path);
+}
+
+int
+dr_dagrun(const struct dr_options *o, int *signal, struct dr_err *err)
+{
+	struct dr_session s = { .options = *o, .root = -1, .state = -1, .run = dr_random64() };
+	int status = DR_SYSTEM;
+
+	*signal = 0;
+	*err = (struct dr_err){ .code = DR_SYSTEM };
+	if (add_makeflags(&s, err) || open_root(&s, err) || parse(&s, err) || make_plan(&s, err))
+		goto out;
+	s.disk = dr_disk_real(s.root);
+	if (!s.disk) {
+		dr_err_nomem(err);
+		goto out;
+	}
+	if (open_state(&s, err) || check(&s, err))
+		goto out;
+	status = act(&s, signal, err);
+	if (status == DR_OK || s.told)
+		err->msg[0] = '\0';
+	close_session(&s);
+	return status;
+out:
+	status = (int)err->code;
+	if (s.told)
+		err->msg[0] = '\0';
+	close_session(&s);
+	return status;
+}

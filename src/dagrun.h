@@ -1,0 +1,50 @@
+/* One call of dagrun from beginning to end: Dagfile → plan → what is stale → run, or what was asked for instead. What the command
+ * line says comes in as data; the exit status goes out. Standard output and error are the process's. */
+#ifndef DR_DAGRUN_H
+#define DR_DAGRUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "parse.h"
+
+struct dr_err;
+
+enum dr_graph_format { DR_GRAPH_NONE, DR_GRAPH_AUTO, DR_GRAPH_TEXT, DR_GRAPH_DOT };
+enum dr_show { DR_SHOW_AUTO, DR_SHOW_BAR, DR_SHOW_PLAIN, DR_SHOW_NONE }; /* --progress */
+enum dr_colour { DR_COLOUR_AUTO, DR_COLOUR_ALWAYS, DR_COLOUR_NEVER };
+
+struct dr_options {
+	const char *file;    /* -f; NULL: Dagfile; "-": standard input */
+	const char *program; /* how we were called, for messages that say what to type */
+	uint32_t jobs;       /* -j; 0: not given */
+	double load;         /* -l; 0: none */
+	bool dry_run;        /* -n */
+	bool question;       /* -q */
+	bool always;         /* -B */
+	bool adopt;          /* -t, --adopt */
+	bool keep_going;     /* -k */
+	bool ignore;         /* -i */
+	bool silent;         /* -s */
+	char sync;           /* -O: 'n'one, 'l'ine, 't'arget, 'r'ecurse; 0: not given */
+	bool explain;
+	const char *explain_target; /* NULL: all */
+	enum dr_graph_format graph;
+	bool full;
+	uint32_t max_failures; /* 0: not given */
+	int64_t wait;          /* ns that another run's lock may keep us */
+	enum dr_show progress;
+	enum dr_colour colour;
+	const struct dr_setting *settings;
+	uint32_t n_settings;
+	const char *const *targets;
+	uint32_t n_targets;
+	const struct dr_oneliner_key *keys; /* of --map and the others */
+	uint32_t n_keys;
+};
+
+/* Returns the exit status: enum dr_code; with err filled when it has not been told yet. *signal is set when one ended the
+ * run: the caller dies of it, so that whoever started us sees it. */
+int dr_dagrun(const struct dr_options *o, int *signal, struct dr_err *err);
+
+#endif

@@ -1,0 +1,466 @@
+#include "config.h"
+
+#include "options.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "err.h"
+
+enum option {
+	OPT_FILE,
+	OPT_DIRECTORY,
+	OPT_JOBS,
+	OPT_LOAD,
+	OPT_KEEP_GOING,
+	OPT_DRY_RUN,
+	OPT_QUESTION,
+	OPT_ALWAYS,
+	OPT_SILENT,
+	OPT_ADOPT,
+	OPT_IGNORE,
+	OPT_SYNC,
+	OPT_MAP,
+	OPT_MERGE,
+	OPT_TASK,
+	OPT_EACH,
+	OPT_IN,
+	OPT_OUT,
+	OPT_USES,
+	OPT_FAN_IN,
+	OPT_SLOTS,
+	OPT_RETRIES,
+	OPT_TIMEOUT,
+	OPT_KEEP,
+	OPT_GRAPH,
+	OPT_FULL,
+	OPT_EXPLAIN,
+	OPT_MAX_FAILURES,
+	OPT_WAIT,
+	OPT_PROGRESS,
+	OPT_COLOR,
+	OPT_HELP,
+	OPT_VERSION,
+	OPTIONS
+};
+
+const uint32_t dr_option_count = OPTIONS;
+
+const struct dr_option dr_option_table[OPTIONS] = {
+	[OPT_FILE] = { 'f', "file", DR_ARG_NEEDED, "FILE", "read FILE instead of Dagfile; - is standard input" },
+	[OPT_DIRECTORY] = { 'C', "directory", DR_ARG_NEEDED, "DIR", "go to DIR first" },
+	[OPT_JOBS] = { 'j', "jobs", DR_ARG_MAYBE, "N", "run N tasks at once (under make: its jobserver; else the processors)" },
+	[OPT_LOAD] = { 'l', "load-average", DR_ARG_MAYBE, "X", "start nothing more while the load is X or above" },
+	[OPT_KEEP_GOING] = { 'k', "keep-going", DR_ARG_NONE, NULL, "after a failure go on with what does not depend on it" },
+	[OPT_DRY_RUN] = { 'n', "dry-run", DR_ARG_NONE, NULL, "print what would run, and run nothing" },
+	[OPT_QUESTION] = { 'q', "question", DR_ARG_NONE, NULL, "run nothing; exit 1 if something is stale" },
+	[OPT_ALWAYS] = { 'B', "always-make", DR_ARG_NONE, NULL, "make everything again" },
+	[OPT_SILENT] = { 's', "silent", DR_ARG_NONE, NULL, "print failures only" },
+	[OPT_ADOPT] = { 't', "adopt", DR_ARG_NONE, NULL, "take outputs that stand as done, and run nothing" },
+	[OPT_IGNORE] = { 'i', "ignore-errors", DR_ARG_NONE, NULL, "go on after failures as if there had been none" },
+	[OPT_SYNC] = { 'O', "output-sync", DR_ARG_MAYBE, "TYPE", "none, line, target or recurse: how tasks' output is kept together (target)" },
+	[OPT_MAP] = { 0, "map", DR_ARG_NEEDED, "CMD", "a stage: CMD for each row" },
+	[OPT_MERGE] = { 0, "merge", DR_ARG_NEEDED, "CMD", "a stage: CMD merges files until one is left" },
+	[OPT_TASK] = { 0, "task", DR_ARG_NEEDED, "CMD", "a stage: CMD, once" },
+	[OPT_EACH] = { 0, "each", DR_ARG_NEEDED, "ROWS", "glob:…, range:1..9, list:…, lines:FILE, command:CMD, or a pattern (the stage before)" },
+	[OPT_IN] = { 0, "in", DR_ARG_NEEDED, "FILE…", "inputs, where they are not the rows themselves" },
+	[OPT_OUT] = { 0, "out", DR_ARG_NEEDED, "FILE", "what it makes" },
+	[OPT_USES] = { 0, "uses", DR_ARG_NEEDED, "FILE…", "what else it depends on" },
+	[OPT_FAN_IN] = { 0, "fan-in", DR_ARG_NEEDED, "N", "how many files a merge takes at most (2), or all" },
+	[OPT_SLOTS] = { 0, "slots", DR_ARG_NEEDED, "N", "slots that a task holds (1)" },
+	[OPT_RETRIES] = { 0, "retries", DR_ARG_NEEDED, "N", "further tries after a failure (0)" },
+	[OPT_TIMEOUT] = { 0, "timeout", DR_ARG_NEEDED, "TIME", "end a task that takes longer: 90s, 5m, 2h" },
+	[OPT_KEEP] = { 0, "keep", DR_ARG_NEEDED, "yes|no", "whether outputs that only later stages read stay" },
+	[OPT_GRAPH] = { 0, "graph", DR_ARG_MAYBE, "text|dot", "show the tasks and the merge tree, and run nothing" },
+	[OPT_FULL] = { 0, "full", DR_ARG_NONE, NULL, "with --graph=dot: every task, however many" },
+	[OPT_EXPLAIN] = { 0, "explain", DR_ARG_MAYBE, "TARGET", "say why each task would run" },
+	[OPT_MAX_FAILURES] = { 0, "max-failures", DR_ARG_NEEDED, "N", "start nothing more after N failures (1; with -k no limit)" },
+	[OPT_WAIT] = { 0, "wait", DR_ARG_NEEDED, "SECONDS", "how long another run may keep the state locked (10)" },
+	[OPT_PROGRESS] = { 0, "progress", DR_ARG_NEEDED, "auto|bar|plain|none", "how progress is shown (auto)" },
+	[OPT_COLOR] = { 0, "color", DR_ARG_NEEDED, "auto|always|never", "colours (auto)" },
+	[OPT_HELP] = { 'h', "help", DR_ARG_NONE, NULL, "print this" },
+	[OPT_VERSION] = { 0, "version", DR_ARG_NONE, NULL, "print the version" },
+};
+
+/* What the help says above an option. */
+static const char *const headings[OPTIONS] = {
+	[OPT_FILE] = "As in make:",
+	[OPT_MAP] = "Stages without a Dagfile; those that follow one are its keys:",
+	[OPT_GRAPH] = "To see:",
+};
+
+struct parser {
+	struct dr_arena arena;
+	struct dr_parsed *out;
+	struct dr_setting *settings;
+	const char **targets;
+	struct dr_oneliner_key *keys;
+	uint32_t cap_settings, cap_targets, cap_keys;
+	struct dr_buf directory;
+	enum dr_command_line what;
+	struct dr_err *err;
+};
+
+static int
+bad_value(struct parser *p, enum option o, const char *value, const char *wanted)
+{
+	return dr_err_set(p->err, DR_USAGE, "--%s takes %s, not '%s'", dr_option_table[o].name, wanted, value);
+}
+
+static int
+choose(struct parser *p, enum option o, const char *value, const char *const *words, uint32_t n, const char *wanted,
+       uint32_t *chosen)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (words[i] && !strcmp(words[i], value)) {
+			*chosen = i;
+			return 0;
+		}
+	}
+	return bad_value(p, o, value, wanted);
+}
+
+static int
+set_jobs(struct parser *p, const char *value)
+{
+	uint64_t n;
+
+	if (!value) {
+		p->out->options.jobs = UINT32_MAX; /* as many as there are processors */
+		return 0;
+	}
+	if (dr_parse_uint(dr_str(value), 1000000, &n) || !n)
+		return bad_value(p, OPT_JOBS, value, "a number from 1 on");
+	p->out->options.jobs = (uint32_t)n;
+	return 0;
+}
+
+static int
+set_load(struct parser *p, const char *value)
+{
+	char *end;
+
+	p->out->options.load = value ? strtod(value, &end) : 0;
+	if (value && (end == value || *end || !isfinite(p->out->options.load) || p->out->options.load < 0))
+		return bad_value(p, OPT_LOAD, value, "a load such as 3.5");
+	return 0;
+}
+
+static int
+set_sync(struct parser *p, const char *value)
+{
+	static const char *const words[] = { "none", "line", "target", "recurse" };
+	uint32_t i = 2;
+
+	if (value && choose(p, OPT_SYNC, value, words, 4, "none, line, target or recurse", &i))
+		return -1;
+	p->out->options.sync = words[i][0];
+	return 0;
+}
+
+static int
+set_choice(struct parser *p, enum option o, const char *value)
+{
+	static const char *const formats[] = { [DR_GRAPH_TEXT] = "text", [DR_GRAPH_DOT] = "dot" };
+	static const char *const shows[] = {
+		[DR_SHOW_AUTO] = "auto", [DR_SHOW_BAR] = "bar", [DR_SHOW_PLAIN] = "plain", [DR_SHOW_NONE] = "none"
+	};
+	static const char *const colours[] = {
+		[DR_COLOUR_AUTO] = "auto", [DR_COLOUR_ALWAYS] = "always", [DR_COLOUR_NEVER] = "never"
+	};
+	uint32_t i = DR_GRAPH_AUTO;
+
+	if (o == OPT_GRAPH) {
+		if (value && choose(p, o, value, formats, 4, "text or dot", &i))
+			return -1;
+		p->out->options.graph = (enum dr_graph_format)i;
+	} else if (o == OPT_PROGRESS) {
+		if (choose(p, o, value, shows, 4, "auto, bar, plain or none", &i))
+			return -1;
+		p->out->options.progress = (enum dr_show)i;
+	} else {
+		if (choose(p, o, value, colours, 3, "auto, always or never", &i))
+			return -1;
+		p->out->options.colour = (enum dr_colour)i;
+	}
+	return 0;
+}
+
+static int
+set_number(struct parser *p, enum option o, const char *value)
+{
+	uint64_t n;
+	int64_t ns;
+
+	if (o == OPT_WAIT) {
+		if (dr_parse_duration(dr_str(value), &ns))
+			return bad_value(p, o, value, "a time such as 10 or 5m");
+		p->out->options.wait = ns;
+		return 0;
+	}
+	if (dr_parse_uint(dr_str(value), UINT32_MAX, &n) || !n)
+		return bad_value(p, o, value, "a number from 1 on");
+	p->out->options.max_failures = (uint32_t)n;
+	return 0;
+}
+
+/* -C a -C b is -C a/b. */
+static int
+add_directory(struct parser *p, const char *dir)
+{
+	if (*dir == '/')
+		dr_buf_reset(&p->directory);
+	else if (p->directory.n)
+		dr_buf_addc(&p->directory, '/');
+	dr_buf_adds(&p->directory, dir);
+	return p->directory.failed ? dr_err_nomem(p->err) : 0;
+}
+
+static int
+add_key(struct parser *p, enum option o, const char *value)
+{
+	struct dr_options *opt = &p->out->options;
+
+	if (o > OPT_TASK && !opt->n_keys)
+		return dr_err_set(p->err, DR_USAGE, "--%s belongs behind --map, --merge or --task",
+				  dr_option_table[o].name);
+	if (dr_grow(&p->keys, &p->cap_keys, (size_t)opt->n_keys + 1, sizeof(*p->keys)))
+		return dr_err_nomem(p->err);
+	p->keys[opt->n_keys++] = (struct dr_oneliner_key){ dr_option_table[o].name, value };
+	return 0;
+}
+
+static int
+add_word(struct parser *p, const char *word)
+{
+	struct dr_options *opt = &p->out->options;
+	const char *eq = strchr(word, '=');
+	bool name = eq && (isalpha((unsigned char)*word));
+
+	for (const char *c = word; name && c < eq; c++)
+		name = isalnum((unsigned char)*c) || *c == '_' || *c == '-';
+	if (!name) {
+		if (dr_grow(&p->targets, &p->cap_targets, (size_t)opt->n_targets + 1, sizeof(*p->targets)))
+			return dr_err_nomem(p->err);
+		p->targets[opt->n_targets++] = word;
+		return 0;
+	}
+	if (dr_grow(&p->settings, &p->cap_settings, (size_t)opt->n_settings + 1, sizeof(*p->settings)))
+		return dr_err_nomem(p->err);
+	p->settings[opt->n_settings].name = dr_arena_strndup(&p->arena, word, (size_t)(eq - word));
+	p->settings[opt->n_settings].value = eq + 1;
+	return p->settings[opt->n_settings++].name ? 0 : dr_err_nomem(p->err);
+}
+
+static int
+apply(struct parser *p, enum option o, const char *value)
+{
+	struct dr_options *opt = &p->out->options;
+
+	switch (o) {
+	case OPT_FILE: opt->file = value; return 0;
+	case OPT_DIRECTORY: return add_directory(p, value);
+	case OPT_JOBS: return set_jobs(p, value);
+	case OPT_LOAD: return set_load(p, value);
+	case OPT_KEEP_GOING: opt->keep_going = true; return 0;
+	case OPT_DRY_RUN: opt->dry_run = true; return 0;
+	case OPT_QUESTION: opt->question = true; return 0;
+	case OPT_ALWAYS: opt->always = true; return 0;
+	case OPT_SILENT: opt->silent = true; return 0;
+	case OPT_ADOPT: opt->adopt = true; return 0;
+	case OPT_IGNORE: opt->ignore = true; return 0;
+	case OPT_SYNC: return set_sync(p, value);
+	case OPT_GRAPH:
+	case OPT_PROGRESS:
+	case OPT_COLOR: return set_choice(p, o, value);
+	case OPT_FULL: opt->full = true; return 0;
+	case OPT_EXPLAIN:
+		opt->explain = true;
+		opt->explain_target = value;
+		return 0;
+	case OPT_MAX_FAILURES:
+	case OPT_WAIT: return set_number(p, o, value);
+	case OPT_HELP: p->what = DR_CL_HELP; return 0;
+	case OPT_VERSION: p->what = DR_CL_VERSION; return 0;
+	default: return add_key(p, o, value);
+	}
+}
+
+static bool
+all_digits(const char *s)
+{
+	for (; s && *s; s++)
+		if (!isdigit((unsigned char)*s) && *s != '.')
+			return false;
+	return s != NULL;
+}
+
+/* -nj8, -j 8, -fFILE. The index of the last word that was used, or -1. */
+static int
+letters(struct parser *p, int i, int argc, char **argv)
+{
+	for (const char *c = argv[i] + 1; *c; c++) {
+		uint32_t o = 0;
+		const char *value = NULL;
+
+		while (o < OPTIONS && dr_option_table[o].letter != *c)
+			o++;
+		if (o == OPTIONS)
+			return dr_err_set(p->err, DR_USAGE, "unknown option -%c; --help lists them", *c);
+		if (dr_option_table[o].arg != DR_ARG_NONE) {
+			if (c[1])
+				value = c + 1;
+			else if (i + 1 < argc && (dr_option_table[o].arg == DR_ARG_NEEDED ||
+						  (o != OPT_SYNC && *argv[i + 1] && all_digits(argv[i + 1]))))
+				value = argv[++i];
+			else if (dr_option_table[o].arg == DR_ARG_NEEDED)
+				return dr_err_set(p->err, DR_USAGE, "-%c needs a value: %s", *c,
+						  dr_option_table[o].value);
+			c = "-"; /* its value ends the word */
+		}
+		if (apply(p, (enum option)o, value))
+			return -1;
+	}
+	return i;
+}
+
+static int
+unknown_long(struct parser *p, struct dr_str name)
+{
+	const char *names[OPTIONS];
+	const char *near;
+
+	for (uint32_t o = 0; o < OPTIONS; o++)
+		names[o] = dr_option_table[o].name;
+	near = dr_nearest(name, names, OPTIONS);
+	return dr_err_set(p->err, DR_USAGE, "unknown option --%.*s%s%s%s", (int)name.n, name.p,
+			  near ? "; did you mean --" : "; --help lists them", near ? near : "", near ? "?" : "");
+}
+
+/* --name, --name=value, --name value. */
+static int
+long_option(struct parser *p, int i, int argc, char **argv)
+{
+	const char *word = argv[i] + 2, *eq = strchr(word, '=');
+	struct dr_str name = eq ? (struct dr_str){ word, (size_t)(eq - word) } : dr_str(word);
+	const char *value = eq ? eq + 1 : NULL;
+	uint32_t o = 0;
+
+	while (o < OPTIONS && !dr_str_is(name, dr_option_table[o].name))
+		o++;
+	if (o == OPTIONS)
+		return unknown_long(p, name);
+	if (value && dr_option_table[o].arg == DR_ARG_NONE)
+		return dr_err_set(p->err, DR_USAGE, "--%s takes no value", dr_option_table[o].name);
+	if (!value && dr_option_table[o].arg == DR_ARG_NEEDED) {
+		if (i + 1 >= argc)
+			return dr_err_set(p->err, DR_USAGE, "--%s needs a value: %s", dr_option_table[o].name,
+					  dr_option_table[o].value);
+		value = argv[++i];
+	}
+	return apply(p, (enum option)o, value) ? -1 : i;
+}
+
+static int
+parse_words(struct parser *p, int argc, char **argv)
+{
+	bool words_only = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (words_only || argv[i][0] != '-' || !argv[i][1]) {
+			if (add_word(p, argv[i]))
+				return -1;
+			continue;
+		}
+		if (!strcmp(argv[i], "--")) {
+			words_only = true;
+			continue;
+		}
+		i = argv[i][1] == '-' ? long_option(p, i, argc, argv) : letters(p, i, argc, argv);
+		if (i < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+dr_options_parse(int argc, char **argv, struct dr_parsed *out, enum dr_command_line *what, struct dr_err *err)
+{
+	struct parser *p = calloc(1, sizeof(*p));
+
+	*out = (struct dr_parsed){ .options = { .wait = INT64_C(10000000000) } };
+	if (!p)
+		return dr_err_nomem(err);
+	out->arena = p;
+	p->out = out;
+	p->err = err;
+	out->options.program = argc > 0 ? argv[0] : "dagrun";
+	if (parse_words(p, argc, argv))
+		return -1;
+	if (out->options.n_keys && out->options.file)
+		return dr_err_set(err, DR_USAGE, "-f and --%s exclude each other", p->keys[0].key);
+	out->options.settings = p->settings;
+	out->options.targets = p->targets;
+	out->options.keys = p->keys;
+	out->directory = p->directory.n ? dr_buf_cstr(&p->directory) : NULL;
+	*what = p->what;
+	return 0;
+}
+
+void
+dr_options_free(struct dr_parsed *out)
+{
+	struct parser *p = out->arena;
+
+	if (!p)
+		return;
+	dr_arena_free(&p->arena);
+	dr_buf_free(&p->directory);
+	free(p->settings);
+	free(p->targets);
+	free(p->keys);
+	free(p);
+	out->arena = NULL;
+}
+
+enum { HELP_COLUMN = 28 };
+
+void
+dr_options_help(struct dr_buf *out)
+{
+	dr_buf_adds(out, "Usage: dagrun [OPTION…] [NAME=VALUE…] [TARGET…]\n"
+			 "Runs the stages of ./Dagfile: what is up to date is left alone, the rest is made, never more than -j tasks\n"
+			 "at once. A TARGET is an output's path, a stage, or STAGE:ROW; without one, everything.\n");
+	for (uint32_t o = 0; o < OPTIONS; o++) {
+		const struct dr_option *opt = &dr_option_table[o];
+		size_t start, used;
+
+		if (headings[o])
+			dr_buf_addf(out, "\n%s\n", headings[o]);
+		start = out->n;
+		if (opt->letter)
+			dr_buf_addf(out, "  -%c, ", opt->letter);
+		else
+			dr_buf_adds(out, "      ");
+		dr_buf_addf(out, "--%s", opt->name);
+		if (opt->arg == DR_ARG_NEEDED)
+			dr_buf_addf(out, " %s", opt->value);
+		else if (opt->arg == DR_ARG_MAYBE)
+			dr_buf_addf(out, "[=%s]", opt->value);
+		used = out->failed ? 0 : dr_str_width((struct dr_str){ out->p + start, out->n - start });
+		if (used >= HELP_COLUMN) {
+			dr_buf_addc(out, '\n');
+			used = 0;
+		}
+		for (; used < HELP_COLUMN; used++)
+			dr_buf_addc(out, ' ');
+		dr_buf_addf(out, "%s\n", opt->help);
+	}
+	dr_buf_adds(out, "\nExit status: 0 up to date; 1 a task failed (with -q: something is stale); 2 usage, Dagfile or plan;\n"
+			 "3 the state in .dagrun; 4 the system. See dagrun(1) and dagfile(5).\n");
+}

@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+# dagrun as the client of a jobserver that we play, and as the server of its own: how many tasks run at once, and
+# that every byte is back afterwards. Without arguments all tests, else those named.
+import os
+import signal
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import DAGRUN, Pool, alive, check, equal, run, write  # noqa: E402
+
+STYLES = ('pipe', 'fifo')
+
+
+def dagfile(n, command='./work {arg} {out}'):
+    write('Dagfile', 'args n\n  range = 1..%d\n\nmap t\n  each = n\n  out  = made/{arg}\n  run  = %s\n' % (n, command))
+
+
+def names(n):
+    return [str(i) for i in range(1, n + 1)]
+
+
+def made():
+    return sorted((f for f in os.listdir('made') if not f.startswith('.')), key=int) if os.path.exists('made') else []
+
+
+def succeeds(floor, style):
+    pool = Pool(style, 'ABC')
+    dagfile(20)
+    floor.dagrun(pool=pool)
+    floor.reach(4, 'under a pool of 3')
+    equal(pool.take(), '', 'tokens while 4 run')
+    equal(floor.finish('20 tasks'), 0, 'exit')
+    equal(floor.most, 4, 'most at once')
+    equal(made(), names(20), 'outputs')
+    pool.whole('success')
+    equal(floor.text('err').count('jobserver'), 0, 'words about the jobserver')
+
+
+def takes_what_becomes_free(floor, style):
+    pool = Pool(style, 'AB')
+    taken = pool.take()
+    dagfile(6)
+    floor.dagrun(pool=pool)
+    # The slot that costs nothing
+    floor.reach(1, 'an empty pool')
+    pool.put(taken[0])
+    floor.reach(2, 'one token came')
+    pool.put(taken[1])
+    floor.reach(3, 'another came')
+    equal(floor.finish('6 tasks'), 0, 'exit')
+    equal(floor.most, 3, 'most at once')
+    pool.whole('tokens that came')
+
+
+def gives_back_what_it_needs_no_more(floor, style):
+    pool = Pool(style, 'ABC')
+    dagfile(5)
+    floor.dagrun(pool=pool)
+    floor.reach(4, '5 tasks')
+    # The first end starts the fifth task with the same token; the others have none to start.
+    floor.let_go(1)
+    floor.until(lambda: len(floor.started) == 5, 'the fifth')
+    floor.let_go(2)
+    floor.until(lambda: len(floor.running) == 2, 'two are left')
+    got = ''
+    while len(got) < 2:
+        got += os.read(pool.r, 1).decode()
+    equal(pool.take(), '', 'a token that is in use')
+    pool.put(got)
+    equal(floor.finish('the rest'), 0, 'exit')
+    pool.whole('given back early')
+
+
+def fails(floor, style):
+    pool = Pool(style, 'ABC')
+    dagfile(20)
+    floor.dagrun(pool=pool, env={'FAIL': '1 2 3 4'})
+    floor.reach(4, 'before a failure')
+    equal(floor.finish('a failure'), 1, 'exit')
+    check(len(floor.started) < 12, 'stops starting after a failure: %d started' % len(floor.started))
+    pool.whole('a failure')
+
+
+def keeps_going(floor, style):
+    pool = Pool(style, 'ABC')
+    dagfile(20)
+    floor.dagrun(pool=pool, flags='k' + pool.flags, env={'FAIL': '3 7'})
+    floor.reach(4, 'with -k')
+    equal(floor.finish('-k'), 1, 'exit')
+    equal(floor.most, 4, 'most at once')
+    equal(sorted(floor.ended, key=int), [n for n in names(20) if n not in ('3', '7')], 'the others')
+    pool.whole('-k')
+
+
+def cannot_start(floor, style):
+    pool = Pool(style, 'ABC')
+    dagfile(8, './no-such-program {arg} {out}')
+    write('no-such-program', 'x', 0o755)
+    os.chmod('no-such-program', 0o644)
+    floor.dagrun(pool=pool, flags='k' + pool.flags)
+    equal(floor.finish('a program that cannot be started'), 1, 'exit')
+    pool.whole('a program that cannot be started')
+
+
+def ends_by(floor, style, sig):
+    pool = Pool(style, 'ABC')
+    dagfile(20)
+    floor.dagrun(pool=pool)
+    floor.reach(4, 'before a signal')
+    tasks = list(floor.running.values())
+    floor.signal(sig)
+    equal(floor.end(sig.name), -sig, 'ended by')
+    equal([p for p in tasks if alive(p)], [], 'tasks that are left')
+    equal(len(floor.started), 4, 'tasks started')
+    equal(made(), [], 'outputs')
+    equal([f for f in os.listdir('made') if f.startswith('.')] if os.path.exists('made') else [], [],
+          'temporary files')
+    pool.whole(sig.name)
+
+
+def unusable(floor, flags, fds=(), says="'+'", limit=1):
+    dagfile(4)
+    floor.dagrun(flags=flags, pass_fds=fds)
+    floor.reach(1, flags)
+    equal(floor.finish(flags), 0, 'exit')
+    equal(floor.most, limit, 'most at once')
+    err = floor.text()
+    equal(sum('jobserver' in line for line in err.splitlines()), 1, 'warnings in %r' % err)
+    check(says in err, 'no %s in %r' % (says, err))
+
+
+def closed(floor):
+    # As make 4.3 does for a recipe without '+'
+    unusable(floor, ' -j4 --jobserver-auth=3,4')
+
+
+def files(floor):
+    fd = os.open('work', os.O_RDONLY)
+    unusable(floor, ' -j4 --jobserver-auth=%d,%d' % (fd, fd), (fd,))
+    os.close(fd)
+
+
+def swapped(floor):
+    pool = Pool('pipe', 'ABC')
+    unusable(floor, ' -j4 --jobserver-auth=%d,%d' % (pool.w, pool.r), pool.pass_fds)
+    pool.whole('swapped', untouched=True)
+
+
+def two_pipes(floor):
+    a, b = Pool('pipe', 'ABC'), Pool('pipe', 'abc')
+    unusable(floor, ' -j4 --jobserver-auth=%d,%d' % (a.r, b.w), a.pass_fds + b.pass_fds)
+    a.whole('the one', untouched=True)
+    b.whole('the other', untouched=True)
+
+
+def withheld(floor):
+    unusable(floor, ' -j4 --jobserver-auth=-2,-2')
+
+
+def no_fifo(floor):
+    unusable(floor, ' -j4 --jobserver-auth=fifo:%s/gone' % os.getcwd(), says='No such file')
+
+
+def not_a_fifo(floor):
+    unusable(floor, ' -j4 --jobserver-auth=fifo:%s/work' % os.getcwd(), says='not a fifo')
+
+
+def unknown(floor):
+    unusable(floor, ' -j4 --jobserver-auth=sem:/x', says='sem:/x')
+
+
+def last_wins(floor, style):
+    pool = Pool(style, 'AB')
+    dagfile(6)
+    floor.dagrun(pool=pool, flags=' -j4 --jobserver-auth=98,99' + pool.flags)
+    floor.reach(3, 'the last one is good')
+    equal(floor.finish('the last one is good'), 0, 'exit')
+    equal(floor.text().count('jobserver'), 0, 'warnings')
+    pool.whole('the last one is good')
+
+
+def last_is_bad(floor):
+    pool = Pool('pipe', 'AB')
+    unusable(floor, pool.flags + ' --jobserver-auth=98,99', pool.pass_fds)
+    pool.whole('the last one is bad', untouched=True)
+
+
+def capped(floor, style):
+    pool = Pool(style, 'ABCDEFG')
+    dagfile(12)
+    floor.dagrun('-j3', pool=pool)
+    floor.reach(3, '-j3 of 8')
+    equal(len(pool.take()), 5, 'tokens left to others')
+    pool.put('CDEFG')
+    equal(floor.finish('-j3 of 8'), 0, 'exit')
+    equal(floor.most, 3, 'most at once')
+    pool.whole('-j3 of 8')
+
+
+def reads_none(floor, style):
+    pool = Pool(style, 'ABC')
+    dagfile(8)
+    floor.dagrun('-n', pool=pool)
+    equal(floor.finish('-n'), 0, 'exit of -n')
+    equal(floor.started, [], 'tasks of -n')
+    pool.whole('-n', untouched=True)
+    floor.dagrun(pool=pool)
+    equal(floor.finish('all'), 0, 'exit')
+    pool.take()
+    pool.put('ABC')
+    floor.dagrun(pool=pool)
+    equal(floor.finish('up to date'), 0, 'exit, up to date')
+    equal(floor.started, [], 'tasks, up to date')
+    pool.whole('up to date', untouched=True)
+
+
+def one_task_reads_none(floor, style):
+    pool = Pool(style, 'ABC')
+    dagfile(1)
+    floor.dagrun(pool=pool)
+    equal(floor.finish('one task'), 0, 'exit')
+    pool.whole('one task', untouched=True)
+
+
+SUBMAKE = '''L := $(addprefix l$(N).,1 2 3 4 5)
+all: $(L)
+$(L): ; @./work $@
+'''
+
+
+def makes_below(floor, pool, jobs, *args, **more):
+    """Each task is a make -j whose recipes count; each make's first recipe runs in its task's slot."""
+    write('sub.mk', SUBMAKE)
+    dagfile(3, 'make -s -f sub.mk N={arg} && : > {out}')
+    floor.dagrun(*args, pool=pool, **more)
+    floor.reach(jobs, 'makes below')
+    equal(floor.finish('makes below'), 0, 'exit')
+    equal(floor.most, jobs, 'most at once')
+    equal(len(floor.ended), 15, 'recipes of the makes')
+    err = floor.text()
+    check('jobserver' not in err and 'warning' not in err, err)
+
+
+def passes_on(floor, style):
+    if style == 'fifo':
+        # Up to 4.3 make ends when it is told of a fifo.
+        have = os.popen('make --version').read().split('\n')[0].split()[-1]
+        if tuple(int(n) for n in have.split('.')[:2]) < (4, 4):
+            return
+    pool = Pool(style, 'ABC')
+    makes_below(floor, pool, 4)
+    pool.whole('makes below', makes=True)
+
+
+def serves(floor):
+    os.mkdir('tmp')
+    dagfile(9)
+    floor.dagrun('-j3', env={'TMPDIR': os.path.abspath('tmp')})
+    floor.reach(3, '-j3')
+    equal(floor.finish('-j3'), 0, 'exit')
+    equal(floor.most, 3, 'most at once')
+    equal(os.listdir('tmp'), [], 'left in TMPDIR')
+
+
+def serves_makes(floor):
+    os.mkdir('tmp')
+    makes_below(floor, None, 4, '-j4', env={'TMPDIR': os.path.abspath('tmp')})
+    equal(os.listdir('tmp'), [], 'left in TMPDIR')
+
+
+def serves_both_addresses(floor):
+    os.mkdir('tmp')
+    write('Dagfile', 'task t\n  out = flags\n  run =\n    printenv MAKEFLAGS > {out}\n'
+                     '    [ -p /dev/fd/100 ] && [ /dev/fd/100 -ef /dev/fd/101 ]\n'
+                     '    [ /dev/fd/100 -ef "${MAKEFLAGS##*fifo:}" ]\n')
+    floor.dagrun('-j4', env={'TMPDIR': os.path.abspath('tmp')})
+    equal(floor.finish('a look at MAKEFLAGS'), 0, 'exit: ' + floor.text())
+    words = floor.text('flags').split()
+    equal(words[:3], ['-j4', '--jobserver-auth=100,101', '--'], 'MAKEFLAGS')
+    check(words[3].startswith('--jobserver-auth=fifo:' + os.path.abspath('tmp')), words[3])
+    equal(os.listdir('tmp'), [], 'left in TMPDIR')
+
+
+def serves_until(floor, sig):
+    os.mkdir('tmp')
+    dagfile(9)
+    floor.dagrun('-j3', env={'TMPDIR': os.path.abspath('tmp')})
+    floor.reach(3, '-j3')
+    tasks = list(floor.running.values())
+    floor.signal(sig)
+    equal(floor.end(sig.name), -sig, 'ended by')
+    equal([p for p in tasks if alive(p)], [], 'tasks that are left')
+    equal(os.listdir('tmp'), [], 'left in TMPDIR')
+
+
+def one_at_a_time(floor):
+    # A make that passes no pool
+    dagfile(3)
+    floor.dagrun(flags='')
+    floor.reach(1, 'a make without -j')
+    equal(floor.finish('a make without -j'), 0, 'exit')
+    equal(floor.most, 1, 'most at once')
+    equal(floor.text().count('jobserver'), 0, 'warnings')
+
+
+def below_a_dagrun(floor):
+    """A dagrun whose task is a dagrun in a directory of its own: one pool."""
+    os.mkdir('in')
+    write('in/Dagfile', 'args n\n  range = 1..8\n\nmap t\n  each = n\n  out  = made/{arg}\n'
+                        '  run  = cd .. && sh work in{arg} && : > in/{out}\n')
+    write('Dagfile', 'args n\n  range = 1..8\n\nmap t\n  each = n\n  out  = made/{arg}\n  run  = ./work {arg} {out}\n'
+                     '\ntask deep\n  out = deep\n  run = %s -C in > {out}\n' % DAGRUN)
+    floor.dagrun('-j4')
+    floor.reach(4, 'nested')
+    equal(floor.finish('nested'), 0, 'exit')
+    equal(floor.most, 4, 'most at once')
+    equal(len(floor.ended), 16, 'tasks of both')
+
+
+TESTS = []
+for _s in STYLES:
+    TESTS += [('%s %s' % (name, _s), fn, _s) for name, fn in (
+        ('success', succeeds), ('freed', takes_what_becomes_free), ('early', gives_back_what_it_needs_no_more),
+        ('failure', fails), ('keep-going', keeps_going), ('no-start', cannot_start), ('last-wins', last_wins),
+        ('cap', capped), ('reads-none', reads_none), ('one-task', one_task_reads_none), ('makes', passes_on))]
+    TESTS += [('%s %s' % (_sig.name, _s), ends_by, _s, _sig)
+              for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+TESTS += [(fn.__name__, fn) for fn in (
+    closed, files, swapped, two_pipes, withheld, no_fifo, not_a_fifo, unknown, last_is_bad, serves, serves_makes,
+    serves_both_addresses, one_at_a_time, below_a_dagrun)]
+TESTS += [('serves ' + _sig.name, serves_until, _sig) for _sig in (signal.SIGINT, signal.SIGTERM)]
+
+if __name__ == '__main__':
+    sys.exit(run(TESTS))

@@ -1,0 +1,2 @@
+test "$(ls nodes | wc -l)" = 2
+test -z "$(ls mid)"

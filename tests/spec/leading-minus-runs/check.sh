@@ -1,0 +1,2 @@
+"$DAGRUN" -s >/dev/null
+test "$(cat ./-n.again)" = minus

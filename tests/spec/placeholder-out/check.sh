@@ -1,0 +1,2 @@
+"$DAGRUN" -s
+grep -q "^<sub/.*out.txt>" sub/out.txt

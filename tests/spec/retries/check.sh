@@ -1,0 +1,2 @@
+"$DAGRUN" -s
+test "$(cat out.txt)" = 2

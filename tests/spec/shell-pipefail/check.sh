@@ -1,0 +1,2 @@
+! "$DAGRUN" -s 2>/dev/null
+test ! -e o

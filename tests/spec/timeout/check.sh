@@ -1,0 +1,2 @@
+! "$DAGRUN" 2>err
+grep -q "100ms" err
