@@ -189,29 +189,6 @@ is_plain(struct dr_str s)
 	return s.n > 0;
 }
 
-void
-dr_buf_quote(struct dr_buf *b, struct dr_str s)
-{
-	if (is_plain(s)) {
-		dr_buf_addstr(b, s);
-		return;
-	}
-	dr_buf_addc(b, '\'');
-	while (s.n) {
-		const char *q = memchr(s.p, '\'', s.n);
-		size_t n = q ? (size_t)(q - s.p) : s.n;
-
-		dr_buf_add(b, s.p, n);
-		if (q) {
-			dr_buf_adds(b, "'\\''");
-			n++;
-		}
-		s.p += n;
-		s.n -= n;
-	}
-	dr_buf_addc(b, '\'');
-}
-
 /* The bytes of the UTF-8 character that s (not empty) begins with, and its code point; 0 if those bytes are
  * none: also longer forms than needed, surrogates and what is above U+10FFFF. */
 static size_t
@@ -236,14 +213,22 @@ utf8(struct dr_str s, uint32_t *code)
 	return n;
 }
 
-void
-dr_buf_escape(struct dr_buf *b, struct dr_str s)
+/* Is what s begins with, n bytes (0: no character) of this code point, nothing that a terminal should get? */
+static bool
+is_odd(size_t n, uint32_t code)
+{
+	return n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
+/* Appends s with what is odd, and each of the characters of `special`, behind a backslash. */
+static void
+escape(struct dr_buf *b, struct dr_str s, const char *special)
 {
 	while (s.n) {
 		uint32_t code = 0;
 		size_t n = utf8(s, &code);
 
-		if (n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+		if (is_odd(n, code)) {
 			n = n ? n : 1;
 			if (s.p[0] == '\n')
 				dr_buf_adds(b, "\\n");
@@ -252,14 +237,64 @@ dr_buf_escape(struct dr_buf *b, struct dr_str s)
 			else
 				for (size_t i = 0; i < n; i++)
 					dr_buf_addf(b, "\\x%02x", (unsigned char)s.p[i]);
-		} else if (code == '\\') {
-			dr_buf_adds(b, "\\\\");
 		} else {
+			if (n == 1 && strchr(special, s.p[0]))
+				dr_buf_addc(b, '\\');
 			dr_buf_add(b, s.p, n);
 		}
 		s.p += n;
 		s.n -= n;
 	}
+}
+
+void
+dr_buf_escape(struct dr_buf *b, struct dr_str s)
+{
+	escape(b, s, "\\");
+}
+
+static bool
+has_odd(struct dr_str s)
+{
+	while (s.n) {
+		uint32_t code = 0;
+		size_t n = utf8(s, &code);
+
+		if (is_odd(n, code))
+			return true;
+		s.p += n;
+		s.n -= n;
+	}
+	return false;
+}
+
+void
+dr_buf_quote(struct dr_buf *b, struct dr_str s)
+{
+	if (is_plain(s)) {
+		dr_buf_addstr(b, s);
+		return;
+	}
+	if (has_odd(s)) {
+		dr_buf_adds(b, "$'");
+		escape(b, s, "\\'");
+		dr_buf_addc(b, '\'');
+		return;
+	}
+	dr_buf_addc(b, '\'');
+	while (s.n) {
+		const char *q = memchr(s.p, '\'', s.n);
+		size_t n = q ? (size_t)(q - s.p) : s.n;
+
+		dr_buf_add(b, s.p, n);
+		if (q) {
+			dr_buf_adds(b, "'\\''");
+			n++;
+		}
+		s.p += n;
+		s.n -= n;
+	}
+	dr_buf_addc(b, '\'');
 }
 
 /* Code points that take no column, or two. Blocks rather than single characters: what names hold in

@@ -41,7 +41,8 @@ void dr_buf_free(struct dr_buf *b);
 const char *dr_buf_cstr(const struct dr_buf *b); /* never NULL */
 struct dr_str dr_buf_str(const struct dr_buf *b);
 
-/* One word as a POSIX shell would read it back: plain where that is safe, else in single quotes. */
+/* One word as a shell would read it back, and a terminal can show it: plain where that is safe, else in single quotes; with control
+ * characters or bytes that are no UTF-8 as $'…\n…\xHH…', which bash, ksh and zsh know. */
 void dr_buf_quote(struct dr_buf *b, struct dr_str s);
 /* For a person: control characters (also U+0080…U+009F) and bytes that are no UTF-8 as \n, \t, \xHH; a
  * backslash doubled. */

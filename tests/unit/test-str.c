@@ -110,7 +110,8 @@ quote_for_a_shell(void **state)
 	assert_string_equal(made(&b, dr_buf_quote, DR_STR("a b")), "'a b'");
 	assert_string_equal(made(&b, dr_buf_quote, DR_STR("it's")), "'it'\\''s'");
 	assert_string_equal(made(&b, dr_buf_quote, DR_STR("'")), "''\\'''");
-	assert_string_equal(made(&b, dr_buf_quote, DR_STR("$x\n")), "'$x\n'");
+	assert_string_equal(made(&b, dr_buf_quote, DR_STR("$x\n")), "$'$x\\n'");
+	assert_string_equal(made(&b, dr_buf_quote, DR_STR("it's\x1b\\\xff")), "$'it\\'s\\x1b\\\\\\xff'");
 	assert_string_equal(made(&b, dr_buf_quote, DR_STR("\xc3\xa4")), "'\xc3\xa4'");
 	dr_buf_free(&b);
 }
