@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,14 +51,45 @@ is_directory(int dirfd, const char *name, int unlink_error)
 	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int
+open_directory(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* A directory of ours that even we may not read, as some caches are left: it is to go anyway. By its descriptor, so that no link that
+ * takes its place is followed. */
+static int
+open_unreadable(int dirfd, const char *name)
+{
+#ifdef O_PATH
+	char self[40];
+	int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -1;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	rc = chmod(self, 0700);
+	dr_close(&fd);
+	return rc ? -1 : open_directory(dirfd, name);
+#else
+	(void)dirfd;
+	(void)name;
+	errno = EACCES;
+	return -1;
+#endif
+}
+
 /* Opens a directory as the new deepest level, in place of the one that it is in. */
 static int
 enter(struct walk *w, int dirfd, const char *name)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int fd = open_directory(dirfd, name);
 	struct stat st;
 	DIR *dir;
 
+	if (fd < 0 && errno == EACCES)
+		fd = open_unreadable(dirfd, name);
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) || dr_grow(&w->levels, &w->cap, (size_t)w->depth + 1, sizeof(*w->levels)) ||
@@ -65,6 +97,9 @@ enter(struct walk *w, int dirfd, const char *name)
 		dr_close(&fd);
 		return -1;
 	}
+	/* What may not be written to keeps its entries. If it is not ours to change, unlink has the last word. */
+	if ((st.st_mode & 0700) != 0700 && fchmod(fd, 0700))
+		errno = 0;
 	if (w->dir)
 		closedir(w->dir);
 	w->dir = dir;
