@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# Killed at any moment, and at any system call: no final name ever shows part of a file, the same command goes on where
-# it was, the result is a clean run's, at most -j tasks run twice, and nothing is left behind. A damaged journal costs what
-# it told.
+# Killed at any moment, and at any system call: no final name ever shows part of a file, the same command goes on
+# where it was, the result is a clean run's, at most -j tasks run twice, and nothing is left behind. A damaged
+# journal costs what it told.
 #
 # Arguments, in any order: a number is the seed of the moments, a word one of the tests.
 import ctypes
@@ -240,7 +240,7 @@ def at_system_calls(seed):
     if not shutil.which('strace') or strace([]) != 0:
         print('skipped: strace cannot be used here')
         return
-    calls = [m.group(1).decode() for m in (re.match(rb'(\w+)\(', line) for line in content('trace').split(b'\n')) if m]
+    calls = re.findall(r'^(\w+)\(', content('trace').decode(errors='replace'), re.M)
     start = next(i for i, c in enumerate(calls) if c not in ('execve', 'brk', 'mmap', 'access', 'openat', 'close'))
     # The n-th call of its name: what it counts by.
     points = []

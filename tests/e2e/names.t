@@ -9,10 +9,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import DAGRUN, check, equal, run  # noqa: E402
 
 NAMES = [
-    b'plain', b'a b', b' lead', b'trail ', b"it's", b'say "so"', b"'", b'"', b'$HOME', b'$(id)', b'`id`', b'two\nlines',
-    b'end\n', b'\nbegin', b'tab\t', b'*', b'?', b'[a-z]', b'{in}', b'{out}', b'{', b'{}', b'{1..3}', b'a,b', b'-n', b'-rf x', b'--',
-    b'--help', b'~', b'#hash', b'semi;colon', b'a|b', b'a&b', b'!', b'\\', b'back\\slash', b'\\n', b'a=b', b'%s', b'(x)', b'<', b'>',
-    b'\xff\xfe', b'caf\xc3\xa9', b'caf\xe9', b'\x01\x7f\x1b[31m', b'...', b'..x', b'a..', b':', b'@', b'+', b'x' * 255,
+    b'plain', b'a b', b' lead', b'trail ', b"it's", b'say "so"', b"'", b'"', b'$HOME', b'$(id)', b'`id`',
+    b'two\nlines', b'end\n', b'\nbegin', b'tab\t', b'*', b'?', b'[a-z]', b'{in}', b'{out}', b'{', b'{}',
+    b'{1..3}', b'a,b', b'-n', b'-rf x', b'--', b'--help', b'~', b'#hash', b'semi;colon', b'a|b', b'a&b',
+    b'!', b'\\', b'back\\slash', b'\\n', b'a=b', b'%s', b'(x)', b'<', b'>', b'\xff\xfe', b'caf\xc3\xa9',
+    b'caf\xe9', b'\x01\x7f\x1b[31m', b'...', b'..x', b'a..', b':', b'@', b'+', b'x' * 255,
     b'\xc3\xa9' * 127 + b'y', b'\n' * 255,
 ]
 
@@ -30,7 +31,8 @@ def read(path):
 
 
 def dagrun(*args, rc=0):
-    p = subprocess.run([DAGRUN.encode(), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    p = subprocess.run([DAGRUN.encode(), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
     with open('err', 'wb') as f:
         f.write(p.stdout)
     equal(p.returncode, rc, 'exit of dagrun %r' % (args,))
@@ -76,7 +78,8 @@ def leading(floor, command):
         write(name, name + b'\0')
     os.mkdir('hidden')
     write(b'hidden/.a b', b'.a b\0')
-    write(b'Dagfile', b'args d\n  glob = -*\nargs h\n  glob = hidden/.*\nmap dash\n  each = d\n  out  = {in}+\n  run  = %s\n'
+    write(b'Dagfile', b'args d\n  glob = -*\nargs h\n  glob = hidden/.*\n'
+          b'map dash\n  each = d\n  out  = {in}+\n  run  = %s\n'
           b'map dot\n  each = h\n  out = {name}\n  run = %s\n' % (command, command))
     dagrun()
     for name in names:
@@ -116,14 +119,13 @@ def shown(floor):
     write(b'Dagfile', b'args f\n  glob = in/*\nmap bad\n  each = f\n  out = out/{name}\n  run = false {in}\n')
     said = dagrun(b'-k', b'-j1', rc=1)
     check(b'\x1b' not in said and b'\xff' not in said, 'names are escaped: %r' % said)
-    check(all(not line.startswith(b'lines') for line in said.split(b'\n')), 'a newline in a name is escaped: %r' % said)
+    check(not any(line.startswith(b'lines') for line in said.split(b'\n')), 'a newline is escaped: %r' % said)
     check(said.count(b'FAIL') == 3, 'three failures: %r' % said)
 
 
 def same_at_255(floor):
     """Long names that differ in their last byte only, in their first, in their middle: none is taken for another."""
-    names = [b'x' * 254 + b'1', b'x' * 254 + b'2', b'1' + b'x' * 254, b'2' + b'x' * 254, b'x' * 127 + b'1' + b'x' * 127,
-             b'x' * 127 + b'2' + b'x' * 127]
+    names = [b'x' * before + digit + b'x' * (254 - before) for before in (0, 127, 254) for digit in (b'1', b'2')]
     for name in names:
         write(b'in/' + name, name)
     write(b'Dagfile', b'args f\n  glob = in/*\nmap same\n  each = f\n  out = out/{name}\n  run = cat {in} > {out}\n')
@@ -154,7 +156,8 @@ TESTS = [
     ('files without a shell', as_files, b'cp {in} {out}', b'cat {in} > {out}', b'2'),
     ('files with a shell', as_files, b'cat {in} | cat > {out}', b'{ cat {in}; } > {out}', b'3'),
     ('all at once', as_files, b'cat < {in} > {out}', b'cat {in} > {out}', b'all'),
-    ('all at once with a shell', as_files, b'x=1; cat < {in} > {out}', b'for f in {in}; do cat "$f"; done > {out}', b'all'),
+    ('all at once with a shell', as_files, b'x=1; cat < {in} > {out}',
+     b'for f in {in}; do cat "$f"; done > {out}', b'all'),
     ('leading without a shell', leading, b'cp {in} {out}'),
     ('leading with a shell', leading, b'true; cp {in} {out}'),
     ('values without a shell', as_values, b"env printf '%s\\0' {arg} > {out}"),

@@ -178,7 +178,8 @@ def before_a_retry(floor):
 TESTS = [('once ' + s, once, s) for s in SIGNALS]
 TESTS += [('some done ' + s, some_done, s) for s in ('INT', 'TERM')]
 TESTS += [('stubborn ' + s, stubborn, s) for s in SIGNALS]
-TESTS += [('to the group', to_the_group), ('with children', with_children), ('ignored', ignored), ('before a retry', before_a_retry)]
+TESTS += [('to the group', to_the_group), ('with children', with_children), ('ignored', ignored),
+          ('before a retry', before_a_retry)]
 
 if __name__ == '__main__':
     sys.exit(run(TESTS))
