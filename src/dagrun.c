@@ -21,10 +21,8 @@
 extern char **environ;
 
 static void
-notice(void *arg, const char *message)
+notice(const struct dr_session *s, const char *message)
 {
-	const struct dr_session *s = arg;
-
 	if (!s->options.silent)
 		fprintf(stderr, "dagrun: %s\n", message);
 }
@@ -304,8 +302,6 @@ check(struct dr_session *s, struct dr_err *err)
 		.adopt = s->options.adopt,
 		.dry = only_looks(s),
 		.lock = s->lock,
-		.notice = notice,
-		.notice_arg = s,
 	};
 	struct dr_diags diags = { 0 };
 	int rc;

@@ -59,8 +59,8 @@ enum dr_why {
 	DR_WHY_NOT,     /* it is not */
 	DR_WHY_FORCED,  /* -B */
 	DR_WHY_NEVER,   /* no record of it */
-	DR_WHY_COMMAND, /* command, env or shell changed */
 	DR_WHY_INPUTS,  /* other inputs than last time */
+	DR_WHY_COMMAND, /* command, env or shell changed */
 	DR_WHY_INPUT,   /* an input changed */
 	DR_WHY_USES,    /* something that it uses changed */
 	DR_WHY_LOST,    /* an output is not there */

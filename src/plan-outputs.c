@@ -272,7 +272,11 @@ dr_plan_own_clashes(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *e
 		dr_plan_task_label(pl, pl->graph->files[c->file].producer, &a);
 		dr_plan_task_label(pl, c->task, &b);
 		failed = failed || path.failed || a.failed || b.failed;
-		dr_lex_error(pl->pipeline, diags, dr_plan_stage(pl, c->task)->pos,
+		if (c->task == pl->graph->files[c->file].producer)
+			dr_lex_error(pl->pipeline, diags, dr_plan_stage(pl, c->task)->pos,
+				     "%s names its output '%s' twice", dr_buf_cstr(&b), dr_buf_cstr(&path));
+		else
+			dr_lex_error(pl->pipeline, diags, dr_plan_stage(pl, c->task)->pos,
 			     "two tasks make '%s': %s and %s", dr_buf_cstr(&path), dr_buf_cstr(&a), dr_buf_cstr(&b));
 	}
 	dr_buf_free(&path);

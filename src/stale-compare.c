@@ -202,36 +202,37 @@ dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum
 	const struct dr_task *t = &g->tasks[task];
 	const uint32_t *in = dr_graph_inputs(g, task);
 	struct dr_hash128 command;
-	bool same_in, same_uses, listed_in, listed_uses;
+	bool same_command, same_in, same_uses, listed_in, listed_uses;
+	size_t told;
 
 	*why = DR_WHY_NOT;
 	*outputs = 0;
 	if (dr_task_command_hash(c->plan, task, c->hasher, &c->text, &command, err))
 		return -1;
-	if (!dr_hash128_eq(command, r->task.command)) {
-		*why = DR_WHY_COMMAND;
-		if (tell)
-			dr_buf_adds(tell, "its command, shell or environment changed");
-		tell = NULL;
-	}
+	same_command = dr_hash128_eq(command, r->task.command);
+	told = tell ? tell->n : 0;
 	if (compare_files(c, r, in, r->task.n_in, t->n_in, false, &listed_in, &same_in, tell))
 		goto damaged;
-	if (!listed_in || !same_in) {
-		if (tell && !listed_in && r->task.n_in != t->n_in)
-			dr_buf_addf(tell, "%" PRIu32 " inputs → %" PRIu32, r->task.n_in, t->n_in);
-		tell = NULL;
-	}
-	if (compare_files(c, r, in + t->n_in, r->task.n_uses, t->n_uses, true, &listed_uses, &same_uses, tell))
+	if (tell && !listed_in && r->task.n_in != t->n_in)
+		dr_buf_addf(tell, "%" PRIu32 " inputs → %" PRIu32, r->task.n_in, t->n_in);
+	if (compare_files(c, r, in + t->n_in, r->task.n_uses, t->n_uses, true, &listed_uses, &same_uses,
+			  listed_in && same_in ? tell : NULL))
 		goto damaged;
-	if (tell && !listed_uses)
+	if (tell && tell->n == told && !listed_uses)
 		dr_buf_adds(tell, "it uses other files than last time");
 	if (compare_outputs(c, task, r, outputs))
 		goto damaged;
-	if (*why == DR_WHY_NOT)
-		*why = !listed_in || !listed_uses ? DR_WHY_INPUTS :
-		       !same_in			  ? DR_WHY_INPUT :
-		       !same_uses		  ? DR_WHY_USES :
-						    DR_WHY_NOT;
+	/* Other inputs are another command too, where their names stand in it: of the two they say more. */
+	*why = !listed_in    ? DR_WHY_INPUTS :
+	       !same_command ? DR_WHY_COMMAND :
+	       !listed_uses  ? DR_WHY_INPUTS :
+	       !same_in	     ? DR_WHY_INPUT :
+	       !same_uses    ? DR_WHY_USES :
+			       DR_WHY_NOT;
+	if (tell && *why == DR_WHY_COMMAND) {
+		tell->n = told;
+		dr_buf_adds(tell, "its command, shell or environment changed");
+	}
 	return 0;
 damaged: /* the checksum held and the content does not: as if it were not there */
 	*why = DR_WHY_NEVER;

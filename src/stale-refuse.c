@@ -1,6 +1,8 @@
 #include "config.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +54,7 @@ refuse_inputs(struct dr_stale *s, struct dr_diags *diags)
 
 	for (uint32_t f = 0; f < g->n_files; f++) {
 		bool absent = g->files[f].flags & DR_FILE_ABSENT;
+		char problem[128];
 		uint32_t task;
 
 		if (g->files[f].producer != DR_NONE)
@@ -59,13 +62,13 @@ refuse_inputs(struct dr_stale *s, struct dr_diags *diags)
 		task = consumer_in(g, f, !absent);
 		if (task == DR_NONE)
 			continue;
-		if (absent) {
-			tell_input(s, f, task, "is not there and no stage makes it", diags);
-			continue;
-		}
 		shown_path(s, f);
-		if (s->disk->access(s->disk, dr_buf_cstr(&s->path), R_OK))
-			tell_input(s, f, task, "cannot be read", diags);
+		if (s->disk->access(s->disk, dr_buf_cstr(&s->path), R_OK) == 0)
+			continue;
+		snprintf(problem, sizeof(problem), "cannot be read (%s)", strerror(errno));
+		tell_input(s, f, task,
+			   absent && (errno == ENOENT || errno == ENOTDIR) ? "is not there and no stage makes it" : problem,
+			   diags);
 	}
 }
 

@@ -33,8 +33,15 @@ look_at(struct dr_stale *s, uint32_t file, struct dr_err *err)
 	dr_graph_path(s->plan->graph, file, &s->path);
 	if (s->path.failed)
 		return dr_err_nomem(err);
-	if (s->disk->stat(s->disk, dr_buf_cstr(&s->path), &f->stamp, &dir))
+	if (s->disk->stat(s->disk, dr_buf_cstr(&s->path), &f->stamp, &dir)) {
+		/* What we may not look at is not there for us; it is told with the others. */
+		if (errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP) {
+			f->stamp = (struct dr_stamp){ .size = DR_ABSENT };
+			f->flags |= DR_FILE_ABSENT;
+			return 0;
+		}
 		return dr_err_sys(err, errno, "look at %s", dr_buf_cstr(&s->path));
+	}
 	f->flags &= ~(uint32_t)(DR_FILE_ABSENT | DR_FILE_RECLAIMED | DR_FILE_DIR);
 	if (f->stamp.size == DR_ABSENT)
 		f->flags |= DR_FILE_ABSENT;

@@ -17,8 +17,6 @@ struct dr_stale_options {
 	bool adopt;  /* -t: outputs without a record are no error: the caller records them */
 	bool dry;    /* nothing may be touched: no rolling forward, no sweeping */
 	struct dr_lock *lock; /* NULL: there is no state directory yet */
-	void (*notice)(void *arg, const char *message); /* outputs changed by hand and the like; a line without its end */
-	void *notice_arg;
 };
 
 struct dr_stale_counts {

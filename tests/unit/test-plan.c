@@ -630,7 +630,7 @@ two_tasks_for_one_file(void **state)
 	REFUSE(p, "task one\n  out = a\n  run = x > {out}\ntask two\n  out = ./a\n  run = y > {out}\n", "two tasks make 'a'", "one",
 	       "two", "Dagfile:");
 	REFUSE(p, "args n\n  list = x y x\nmap m\n  each = n\n  out = o/{arg}\n  run = z > {out}\n", "'o/x'", "m:x");
-	REFUSE(p, "task one\n  out = a\n  out.b = d//a\n  out.c = d/a\n  run = x {out} {out.b} {out.c}\n", "two tasks make 'd/a'");
+	REFUSE(p, "task one\n  out = a\n  out.b = d//a\n  out.c = d/a\n  run = x {out} {out.b} {out.c}\n", "names its output 'd/a' twice");
 	/* All of them are told. */
 	REFUSE(p, "args n\n  list = x y x y\nmap m\n  each = n\n  out = o/{arg}\n  run = z > {out}\n", "'o/x'", "'o/y'");
 	assert_int_equal(p->diags.total, 2);

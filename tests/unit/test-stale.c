@@ -564,10 +564,10 @@ the_list_changed(void **state)
 	inputs(w);
 	made(w, base);
 	/* Taken away: the tree has other leaves, and what stays is not made again. */
-	expect(w, HEAD("a b") MAP("tool {in} > {out}") MERGE, "all:COMMAND");
+	expect(w, HEAD("a b") MAP("tool {in} > {out}") MERGE, "all:INPUTS");
 	put(w, "in/d", "ddd");
 	/* c d is new; all reads that instead of c. */
-	expect(w, HEAD("a b c d") MAP("tool {in} > {out}") MERGE, "m/d:NEVER all/1.2:NEVER all:COMMAND");
+	expect(w, HEAD("a b c d") MAP("tool {in} > {out}") MERGE, "m/d:NEVER all/1.2:NEVER all:INPUTS");
 }
 
 static void
@@ -1174,7 +1174,7 @@ unreadable_inputs(void **state)
 
 	inputs(w);
 	get(w, "in/b")->refused = true;
-	REFUSE(w, base, 1, "input 'in/b' cannot be read; m:b needs it");
+	REFUSE(w, base, 1, "input 'in/b' cannot be read (Permission denied); m:b needs it");
 	get(w, "in/b")->refused = false;
 	made(w, base);
 	get(w, "in/b")->refused = true; /* nobody is going to read it */
