@@ -9,40 +9,13 @@
 #include "err.h"
 #include "hash.h"
 #include "os.h"
+#include "own-dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct place {
-	char path[4096];
-	int dir;
-};
-
-static int
-setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	if (!p || dr_private_dir("test-hash.", p->path, sizeof(p->path), NULL))
-		return -1;
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = p;
-	return p->dir < 0 ? -1 : 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct place *p = *state;
-	int rc = dr_remove_tree(AT_FDCWD, p->path);
-
-	dr_close(&p->dir);
-	free(p);
-	return rc;
-}
 
 static void
 known_values(void **state)

@@ -8,6 +8,7 @@
 
 #include "err.h"
 #include "os.h"
+#include "own-dir.h"
 #include "str.h"
 
 #include <errno.h>
@@ -20,34 +21,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-struct place {
-	char path[4096];
-	int dir;
-};
-
-static int
-setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	if (!p || dr_private_dir("test-os.", p->path, sizeof(p->path), NULL))
-		return -1;
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = p;
-	return p->dir < 0 ? -1 : 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct place *p = *state;
-	int rc = dr_remove_tree(AT_FDCWD, p->path);
-
-	dr_close(&p->dir);
-	free(p);
-	return rc;
-}
 
 static int
 dir_of(void **state)
