@@ -41,14 +41,63 @@ dr_shell_refuse(struct dr_shell_scan *s, size_t at, const char *msg)
 	return true;
 }
 
+static bool
+of_a_name(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static size_t
+name_length(struct dr_str s, size_t at)
+{
+	size_t n = at;
+
+	while (n < s.n && of_a_name(s.p[n]))
+		n++;
+	return n - at;
+}
+
+/* Does the text speak of the variable otherwise than by `$name`: in an assignment, `for name`, `read name`? */
+static bool
+is_mentioned(struct dr_str s, struct dr_str name)
+{
+	for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
+		n = name_length(s, i);
+		if (n && dr_str_eq((struct dr_str){ s.p + i, n }, name) && (!i || !strchr("${", s.p[i - 1])))
+			return true;
+	}
+	return false;
+}
+
+/* `$in`, as other tools write what is {in} here: a variable of the shell that nothing sets would be no word at all. */
+bool
+dr_shell_refuse_dollar(struct dr_shell_scan *s, size_t at)
+{
+	static const char *const names[] = { "in", "out", "arg" };
+	struct dr_str name = { s->s.p + at + 1, name_length(s->s, at + 1) };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!dr_str_is(name, names[i]) || !dr_place_defined(s->ps, s->sc, name) ||
+		    is_mentioned(s->s, name))
+			continue;
+		s->failed = true;
+		dr_lex_error(s->ps->p, s->ps->diags, dr_value_pos(s->v, at),
+			     "$%s is a variable of the shell, and nothing sets it: write {%s}", names[i],
+			     names[i]);
+		return true;
+	}
+	return false;
+}
+
 void
 dr_shell_refuse_quoted(struct dr_shell_scan *s, size_t at, char quote)
 {
 	dr_shell_refuse(s, at,
-			quote == '"' ? "in quotes is text: end them before it and begin them again behind "
-				       "it, as in \"a\"{arg}\"b\""
-				     : "in quotes is text: end them before it and begin them again behind "
-				       "it, as in 'a'{arg}'b'");
+			quote == '"'
+				? "in quotes is text: leave them out, as a value is one word anyway; beside "
+				  "other text, \"a\"{arg}\"b\""
+				: "in quotes is text: leave them out, as a value is one word anyway; beside "
+				  "other text, 'a'{arg}'b'");
 }
 
 static void

@@ -107,6 +107,7 @@ take_dollar(struct dr_shell_scan *s)
 	} else if (peek(s, 1) && strchr("$#?!*@-", peek(s, 1))) {
 		s->i += 2;
 	} else {
+		dr_shell_refuse_dollar(s, s->i);
 		s->i++;
 	}
 }

@@ -82,6 +82,7 @@ bool dr_shell_braced(const struct dr_shell_scan *s, size_t at, enum dr_brace kin
 		     size_t *end);
 /* A defined name where it would stay as it is, which nobody means, is an error that says msg. */
 bool dr_shell_refuse(struct dr_shell_scan *s, size_t at, const char *msg);
+bool dr_shell_refuse_dollar(struct dr_shell_scan *s, size_t at);
 void dr_shell_refuse_quoted(struct dr_shell_scan *s, size_t at, char quote);
 /* Adds the text from the last placeholder up to byte `to`. */
 void dr_shell_flush(struct dr_shell_scan *s, size_t to);

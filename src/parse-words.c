@@ -138,7 +138,8 @@ check_quoted(struct reader *r)
 		return;
 	r->failed = true;
 	dr_lex_error(r->ps->p, r->ps->diags, dr_value_pos(r->v, r->i),
-		     "{%.*s} in quotes is text: end the quotes before it and begin them again behind it",
+		     "{%.*s} in quotes is text: leave them out, as a value is one word anyway; beside other "
+		     "text, 'a'{arg}'b'",
 		     (int)name.n, name.p);
 }
 
