@@ -55,12 +55,12 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_FILE] = { 'f', "file", DR_ARG_NEEDED, "FILE", "read FILE instead of Dagfile; - is standard input" },
 	[OPT_DIRECTORY] = { 'C', "directory", DR_ARG_NEEDED, "DIR", "go to DIR first" },
 	[OPT_JOBS] = { 'j', "jobs", DR_ARG_MAYBE, "N", "run N tasks at once (under make: its jobserver; else the processors)" },
-	[OPT_LOAD] = { 'l', "load-average", DR_ARG_MAYBE, "X", "start nothing more while the load is X or above" },
+	[OPT_LOAD] = { 'l', "load-average", DR_ARG_MAYBE, "X", "start nothing beside what runs while the load is X or above" },
 	[OPT_KEEP_GOING] = { 'k', "keep-going", DR_ARG_NONE, NULL, "after a failure go on with what does not depend on it" },
 	[OPT_DRY_RUN] = { 'n', "dry-run", DR_ARG_NONE, NULL, "print what would run, and run nothing" },
 	[OPT_QUESTION] = { 'q', "question", DR_ARG_NONE, NULL, "run nothing; exit 1 if something is stale" },
 	[OPT_ALWAYS] = { 'B', "always-make", DR_ARG_NONE, NULL, "make everything again" },
-	[OPT_SILENT] = { 's', "silent", DR_ARG_NONE, NULL, "print failures only" },
+	[OPT_SILENT] = { 's', "silent", DR_ARG_NONE, NULL, "say nothing but failures and what tasks print" },
 	[OPT_ADOPT] = { 't', "adopt", DR_ARG_NONE, NULL, "take outputs that stand as done, and run nothing" },
 	[OPT_IGNORE] = { 'i', "ignore-errors", DR_ARG_NONE, NULL, "go on after failures as if there had been none" },
 	[OPT_SYNC] = { 'O', "output-sync", DR_ARG_MAYBE, "TYPE", "none, line, target or recurse: how tasks' output is kept together (target)" },
@@ -291,13 +291,16 @@ apply(struct parser *p, enum option o, const char *value)
 	}
 }
 
+/* `-j 8`, `--jobs 8`: as in make, whether the next word (or NULL) is its value shows by its digits. */
 static bool
-all_digits(const char *s)
+takes_number(uint32_t o, const char *next)
 {
-	for (; s && *s; s++)
-		if (!isdigit((unsigned char)*s) && *s != '.')
+	if ((o != OPT_JOBS && o != OPT_LOAD) || !next || !*next)
+		return false;
+	for (; *next; next++)
+		if (!isdigit((unsigned char)*next) && *next != '.')
 			return false;
-	return s != NULL;
+	return true;
 }
 
 /* -nj8, -j 8, -fFILE. The index of the last word that was used, or -1. */
@@ -315,8 +318,8 @@ letters(struct parser *p, int i, int argc, char **argv)
 		if (dr_option_table[o].arg != DR_ARG_NONE) {
 			if (c[1])
 				value = c + 1;
-			else if (i + 1 < argc && (dr_option_table[o].arg == DR_ARG_NEEDED ||
-						  (o != OPT_SYNC && *argv[i + 1] && all_digits(argv[i + 1]))))
+			else if (i + 1 < argc &&
+				 (dr_option_table[o].arg == DR_ARG_NEEDED || takes_number(o, argv[i + 1])))
 				value = argv[++i];
 			else if (dr_option_table[o].arg == DR_ARG_NEEDED)
 				return dr_err_set(p->err, DR_USAGE, "-%c needs a value: %s", *c,
@@ -338,6 +341,10 @@ unknown_long(struct parser *p, struct dr_str name)
 	for (uint32_t o = 0; o < OPTIONS; o++)
 		names[o] = dr_option_table[o].name;
 	near = dr_nearest(name, names, OPTIONS);
+	/* Its beginning, which other programs take for it */
+	for (uint32_t o = 0; !near && name.n && o < OPTIONS; o++)
+		if (!strncmp(names[o], name.p, name.n))
+			near = names[o];
 	return dr_err_set(p->err, DR_USAGE, "unknown option --%.*s%s%s%s", (int)name.n, name.p,
 			  near ? "; did you mean --" : "; --help lists them", near ? near : "", near ? "?" : "");
 }
@@ -363,6 +370,8 @@ long_option(struct parser *p, int i, int argc, char **argv)
 					  dr_option_table[o].value);
 		value = argv[++i];
 	}
+	if (!value && takes_number(o, argv[i + 1]))
+		value = argv[++i];
 	return apply(p, (enum option)o, value) ? -1 : i;
 }
 

@@ -173,7 +173,8 @@ values_in_every_form(void **state)
 static void
 jobs(void **state)
 {
-	static const char *const forms[][2] = { { "-j8", NULL }, { "-j", "8" }, { "--jobs=8", NULL }, { "-kj8", NULL } };
+	static const char *const forms[][2] = { { "-j8", NULL }, { "-j", "8" }, { "--jobs=8", NULL },
+					  { "--jobs", "8" }, { "-kj8", NULL } };
 	struct dr_parsed p;
 
 	(void)state;
@@ -516,6 +517,7 @@ unknown_options(void **state)
 	refuse("did you mean --fan-in?", "--map=true", "--fan_in=2");
 	refuse("did you mean --dry-run?", "--dryrun");
 	refuse("did you mean --color?", "--colour=never");
+	refuse("did you mean --load-average?", "--load");
 	refuse("unknown option --; --help lists them", "--=x");
 	refuse("unknown option --frobnicate-everything; --help lists them", "--frobnicate-everything");
 	refuse("unknown option -x; --help lists them", "-x");
