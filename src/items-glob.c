@@ -283,8 +283,8 @@ literal(struct glob *g)
 					 path, path);
 	if (g->m->args->empty_ok)
 		return 0;
-	return dr_items_complain(g->m, g->pos, "there is no %s '%s'; say 'empty = ok' if that may be",
-				 g->dirs ? "directory" : "file", path);
+	return dr_items_complain(g->m, g->pos, "there is no %s '%s'%s", g->dirs ? "directory" : "file", path,
+				 dr_items_cure(g->m));
 }
 
 /* Adds a component to the base, or behind the patterns. 0 or -1. */
@@ -417,8 +417,8 @@ complain_empty(const struct dr_items_maker *m)
 	if (words.failed)
 		rc = dr_err_nomem(m->err);
 	else
-		rc = dr_items_complain(m, pos, "the glob%s %s no file; say 'empty = ok' if that may be",
-				       a->n_words > 1 ? "s" : "", dr_buf_cstr(&words));
+		rc = dr_items_complain(m, pos, "the glob%s %s no file%s", a->n_words > 1 ? "s" : "",
+				       dr_buf_cstr(&words), dr_items_cure(m));
 	dr_buf_free(&words);
 	return rc;
 }

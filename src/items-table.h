@@ -35,6 +35,8 @@ struct dr_items_maker {
  * -1. */
 int dr_items_complain(const struct dr_items_maker *m, struct dr_pos pos, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* What to add where there are no rows: the cure, or "" for a one-liner's --each, which knows no such key. */
+const char *dr_items_cure(const struct dr_items_maker *m);
 /* Each fills m->it: 0, or -1 with a diagnostic or m->err. */
 int dr_items_glob(struct dr_items_maker *m);
 int dr_items_command(struct dr_items_maker *m);

@@ -20,7 +20,7 @@ dr_items_complain(const struct dr_items_maker *m, struct dr_pos pos, const char 
 	struct dr_buf text = { 0 };
 	va_list ap;
 
-	if (m->args->name.n) {
+	if (m->args->name.n && *m->args->name.p != '-') { /* the place says --each already */
 		dr_buf_adds(&text, "args '");
 		dr_buf_addstr(&text, m->args->name);
 		dr_buf_adds(&text, "': ");
@@ -190,6 +190,12 @@ static int (*const makers[DR_GENERATORS])(struct dr_items_maker *m) = {
 	[DR_GEN_LINES] = make_lines,   [DR_GEN_COMMAND] = dr_items_command,
 };
 
+const char *
+dr_items_cure(const struct dr_items_maker *m)
+{
+	return m->args->name.n && *m->args->name.p == '-' ? "" : "; say 'empty = ok' if that may be";
+}
+
 /* What yielded nothing; a glob has told already, with its patterns. */
 static const char *const nothing[DR_GENERATORS] = {
 	[DR_GEN_LIST] = "the list is empty",
@@ -212,8 +218,8 @@ dr_items_make(const struct dr_pipeline *p, const struct dr_args *args, const str
 	m.it->kind = args->kind;
 	rc = makers[args->kind](&m);
 	if (rc == 0 && m.it->n == 0 && !args->empty_ok)
-		rc = dr_items_complain(&m, args->kind == DR_GEN_COMMAND ? args->command.pos : pos,
-				       "%s; say 'empty = ok' if that may be", nothing[args->kind]);
+		rc = dr_items_complain(&m, args->kind == DR_GEN_COMMAND ? args->command.pos : pos, "%s%s",
+				       nothing[args->kind], dr_items_cure(&m));
 	if (rc) {
 		dr_items_free(m.it);
 		return -1;

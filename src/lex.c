@@ -193,11 +193,17 @@ indent_of(const struct row *r)
 	return sub(r->text, 0, r->indent);
 }
 
+/* `than`: of a line above, and neither is the other's beginning. */
 static void
-mixed(struct dr_lexer *lx, const struct row *r)
+mixed(struct dr_lexer *lx, const struct row *r, struct dr_str than)
 {
-	dr_lex_error(lx->p, lx->diags, pos_at(lx, r, 0),
-		     "mixed indentation: blanks here and tabs in the lines above, or the other way round");
+	size_t i = 0;
+
+	while (r->text.p[i] == than.p[i])
+		i++;
+	dr_lex_error(lx->p, lx->diags, pos_at(lx, r, i),
+		     "mixed indentation: a %s here, where the lines above have a %s",
+		     r->text.p[i] == '\t' ? "tab" : "blank", than.p[i] == '\t' ? "tab" : "blank");
 }
 
 /* The next line of the block below a key that is indented by `outer`: false at its end. Comments that stand no
@@ -236,8 +242,10 @@ common_indent(struct dr_lexer *lx, struct dr_str outer)
 			first = indent;
 			common = indent.n;
 		}
-		if (deeper(indent, outer) == 2 || deeper(indent, sub(first, 0, common)) == 2)
-			mixed(lx, &r);
+		if (deeper(indent, outer) == 2)
+			mixed(lx, &r, outer);
+		else if (deeper(indent, sub(first, 0, common)) == 2)
+			mixed(lx, &r, first);
 		if (indent.n < common)
 			common = indent.n;
 	}
@@ -322,7 +330,7 @@ check_indent(struct dr_lexer *lx, const struct row *r)
 	if (!lx->in_block)
 		lx->indent = indent;
 	else if (deeper(indent, lx->indent) == 2)
-		mixed(lx, r);
+		mixed(lx, r, lx->indent);
 	else if (indent.n != lx->indent.n)
 		dr_lex_error(lx->p, lx->diags, pos_at(lx, r, r->indent),
 			     "indented %s than the keys above, which all stand below each other",

@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "err.h"
+#include "lex.h"
 #include "plan-build.h"
 
 /* Could the two templates give one path? Their fixed beginnings and ends decide; what stands between is taken for anything. */
@@ -244,26 +245,59 @@ add_row(struct dr_plan *pl, uint32_t stage, struct dr_str row, const char *targe
 	return rc;
 }
 
+/* In *near what of both is nearer to the word, if either is near. */
 static void
-tell_unknown(struct dr_plan *pl, const char *target, struct dr_diags *diags)
+take_nearer(struct dr_str word, struct dr_buf *near, struct dr_buf *other)
 {
-	const struct dr_pipeline *p = pl->pipeline;
-	const char **names = calloc((size_t)p->n_stages + 1, sizeof(*names));
-	const char *near;
+	const char *both[2] = { dr_buf_cstr(near), dr_buf_cstr(other) };
+	size_t n = near->n ? 2 : 1;
 
-	for (uint32_t s = 0; names && s < p->n_stages; s++)
-		names[s] = strndup(p->stages[s].name.p, p->stages[s].name.n);
-	near = names ? dr_nearest(dr_str(target), names, p->n_stages) : NULL;
-	dr_diag_add(diags, NULL, 0, 0, NULL, 0, "no stage makes '%s'%s%s%s", target, near ? "; did you mean '" : "",
-		    near ? near : "", near ? "'?" : "");
-	for (uint32_t s = 0; names && s < p->n_stages; s++)
-		free((void *)names[s]);
-	free(names);
+	if (other->failed || dr_nearest(word, both + 2 - n, n) != both[1])
+		return;
+	dr_buf_reset(near);
+	dr_buf_addstr(near, dr_buf_str(other));
+}
+
+/* pos: where it is asked for, or of line 0: on the command line. */
+static void
+tell_unknown(struct dr_plan *pl, const char *target, struct dr_pos pos, struct dr_diags *diags)
+{
+	const struct dr_graph *g = pl->graph;
+	struct dr_buf near = { 0 }, other = { 0 };
+
+	for (uint32_t s = 0; s < pl->pipeline->n_stages; s++) {
+		dr_buf_reset(&other);
+		dr_buf_addstr(&other, pl->pipeline->stages[s].name);
+		take_nearer(dr_str(target), &near, &other);
+	}
+	/* Stages that could not make it are not planned, but what they make may be plain to see. */
+	for (uint32_t s = 0; s < pl->pipeline->n_stages; s++) {
+		const struct dr_stage *st = &pl->pipeline->stages[s];
+
+		for (uint32_t k = 0; k < st->n_outputs; k++) {
+			if (!dr_template_constant(&st->outputs[k].path))
+				continue;
+			dr_buf_reset(&other);
+			dr_template_text(&st->outputs[k].path, &other);
+			take_nearer(dr_str(target), &near, &other);
+		}
+	}
+	for (uint32_t f = 0; f < g->n_files; f++) {
+		if (g->files[f].producer == DR_NONE)
+			continue;
+		dr_buf_reset(&other);
+		dr_graph_path(g, f, &other);
+		take_nearer(dr_str(target), &near, &other);
+	}
+	dr_lex_error(pl->pipeline, diags, pos, "no stage makes '%s'%s%s%s", target, near.n ? "; did you mean '" : "",
+		     near.n ? dr_buf_cstr(&near) : "", near.n ? "'?" : "");
+	dr_buf_free(&near);
+	dr_buf_free(&other);
 }
 
 /* A path: of an output of ours. One that nobody makes is told when files are looked at, for it may just be there. */
 static int
-add_path(struct dr_plan *pl, const char *target, struct dr_diags *diags, struct dr_err *err)
+add_path(struct dr_plan *pl, const char *target, struct dr_pos pos, struct dr_diags *diags, struct dr_err *err)
 {
 	struct dr_buf path = { 0 };
 	uint32_t file = DR_NONE, producer = DR_NONE;
@@ -275,7 +309,7 @@ add_path(struct dr_plan *pl, const char *target, struct dr_diags *diags, struct 
 		producer = pl->graph->files[file].producer;
 	if (producer != DR_NONE)
 		return add_target(pl, producer, err);
-	tell_unknown(pl, target, diags);
+	tell_unknown(pl, target, pos, diags);
 	return -1;
 }
 
@@ -286,15 +320,16 @@ add_defaults(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 	struct dr_buf text = { 0 };
 	int rc = 0;
 
-	for (uint32_t i = 0; i < p->n_defaults && rc == 0; i++) {
+	for (uint32_t i = 0; i < p->n_defaults; i++) {
 		if (p->defaults[i].stage != DR_NONE) {
-			rc = add_stage(pl, p->defaults[i].stage, err);
+			rc |= add_stage(pl, p->defaults[i].stage, err);
 			continue;
 		}
 		dr_buf_reset(&text);
 		for (uint32_t k = 0; k < p->defaults[i].path.n; k++)
 			dr_buf_addstr(&text, p->defaults[i].path.pieces[k].text);
-		rc = text.failed ? dr_err_nomem(err) : add_path(pl, dr_buf_cstr(&text), diags, err);
+		rc |= text.failed ? dr_err_nomem(err)
+				  : add_path(pl, dr_buf_cstr(&text), p->defaults[i].path.pieces[0].pos, diags, err);
 	}
 	dr_buf_free(&text);
 	return rc;
@@ -331,7 +366,7 @@ dr_plan_resolve_targets(struct dr_plan *pl, struct dr_diags *diags, struct dr_er
 		uint32_t s = target_stage(pl->pipeline, target, &row);
 
 		if (s == DR_NONE)
-			rc |= add_path(pl, target, diags, err);
+			rc |= add_path(pl, target, (struct dr_pos){ 0 }, diags, err);
 		else if (row.p)
 			rc |= add_row(pl, s, row, target, diags, err);
 		else

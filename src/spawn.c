@@ -288,8 +288,12 @@ dr_spawn(const struct dr_spawn *sp, pid_t *pid, struct dr_err *err)
 
 	dr_spawn_remember();
 	if (!strchr(path, '/')) {
-		if (dr_find_program(sp->cwd, path, path_of(sp->envp), found, sizeof(found)))
+		if (dr_find_program(sp->cwd, path, path_of(sp->envp), found, sizeof(found))) {
+			if (errno == ENOENT)
+				return dr_err_sys(err, errno, "start %s (not in PATH; here it would be ./%s)",
+						  path, path);
 			return dr_err_sys(err, errno, "start %s", path);
+		}
 		path = found;
 	}
 	rc = start(sp, path, sp->argv, pid);

@@ -879,7 +879,8 @@ commands_that_fail(void **state)
 	assert_non_null(strstr(shown.p, "longlong"));
 	dr_buf_free(&shown);
 	command(p, false, "dagrun-test-no-such-program");
-	expect(p, "!args 'x': cannot start dagrun-test-no-such-program: No such file or directory");
+	expect(p, "!args 'x': cannot start dagrun-test-no-such-program (not in PATH; here it would be "
+		  "./dagrun-test-no-such-program): No such file or directory");
 	unmute(saved);
 }
 
