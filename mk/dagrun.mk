@@ -20,7 +20,7 @@ $(if $(word 2,$(2)),$(if $(filter grouped-target,$(.FEATURES)),,$(error dagrun.m
 Dagfile in one rule need make 4.3 or newer; write a line for each)))
 .PRECIOUS: $(strip $(2))
 $(strip $(2)) $(if $(word 2,$(2)),&): .dagrun-ask
-	+$$(DAGRUN) $$(DAGRUNFLAGS) -f $(strip $(1)) $(strip $(2))
+	+$$(DAGRUN)$$(if $$(DAGRUNFLAGS), $$(DAGRUNFLAGS)) -f $(strip $(1)) $(strip $(2))
 
 endef
 

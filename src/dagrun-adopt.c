@@ -40,9 +40,9 @@ dr_session_adopt(struct dr_session *s, struct dr_err *err)
 		rc = dr_session_record(s, DR_REC_BYE, err);
 	dr_publisher_free(p);
 	if (rc == 0 && !s->options.silent) {
-		fprintf(stderr, "dagrun: %" PRIu64 " taken as done", adopted);
+		fprintf(stderr, "dagrun: %" PRIu64 " %s taken as done", adopted, adopted == 1 ? "task" : "tasks");
 		if (missing)
-			fprintf(stderr, "; of %" PRIu64 " the outputs or inputs are not there", missing);
+			fprintf(stderr, "; not %" PRIu64 " whose outputs or inputs are not there", missing);
 		fputc('\n', stderr);
 	}
 	return rc;

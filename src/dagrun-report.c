@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <langinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "dagrun-session.h"
 #include "err.h"
+#include "jobserver.h"
 #include "local.h"
 #include "os.h"
 #include "plan-values.h"
@@ -17,6 +21,39 @@ enum {
 	TAIL = 4096,    /* bytes of the end of an output that are looked at for its last lines */
 	SMALL = 65536,  /* an output up to here is shown in one piece with what is said about it */
 };
+
+int
+dr_session_progress(const struct dr_session *s, const struct dr_jobserver *js, struct dr_progress **out,
+		    struct dr_err *err)
+{
+	char from[64] = "";
+	struct dr_progress_options o = {
+		.plan = s->plan,
+		.mode = dr_progress_mode_of(STDERR_FILENO, getenv("TERM")),
+		.fd = STDERR_FILENO,
+		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
+		.quiet = s->options.silent,
+		.slots = dr_jobserver_limit(js),
+		.now = dr_now(),
+	};
+
+	if (dr_jobserver_client(js)) {
+		snprintf(from, sizeof(from), s->makeflags.jobs ? "make -j%u" : "make", s->makeflags.jobs);
+		o.slots_from = from;
+	}
+	o.colour = dr_session_colour(s, STDERR_FILENO);
+	/* Under make -O what we print is kept until we end: bars would be a heap of escape sequences. And what tasks
+	 * print themselves would tear them. */
+	if ((s->makeflags.output_sync || s->options.sync == 'n') && o.mode == DR_PROGRESS_BARS)
+		o.mode = DR_PROGRESS_PLAIN;
+	if (s->options.progress == DR_SHOW_BAR)
+		o.mode = DR_PROGRESS_BARS;
+	else if (s->options.progress == DR_SHOW_PLAIN)
+		o.mode = DR_PROGRESS_PLAIN;
+	else if (s->options.progress == DR_SHOW_NONE || s->options.silent)
+		o.mode = DR_PROGRESS_NONE;
+	return dr_progress_new(&o, out, err);
+}
 
 /* Straight from one descriptor to the other: an output may be larger than memory. */
 static void

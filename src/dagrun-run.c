@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <langinfo.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,6 +41,10 @@ struct run {
 	int64_t load_read;
 	int token_fd; /* that the loop watches now, or -1 */
 	int signal;   /* that ended the run */
+	struct {      /* the end that was told last; the scheduler's word on that task comes next */
+		uint32_t task; /* or DR_NONE */
+		bool cancelled, failed;
+	} last;
 	bool failed;  /* a failure of our own: err has it */
 	bool others;  /* other runs have written to the journal meanwhile */
 	struct dr_err *err;
@@ -131,6 +134,18 @@ on_resize(void *arg, int sig)
 	dr_progress_resize(r->progress);
 }
 
+/* ^Z: the terminal is the shell's while we are stopped. Tasks have sessions of their own and go on. */
+static void
+on_stop(void *arg, int sig)
+{
+	struct run *r = arg;
+
+	(void)sig;
+	dr_progress_hide(r->progress);
+	kill(getpid(), SIGSTOP);
+	dr_progress_show(r->progress);
+}
+
 static void
 on_token(void *arg, int fd, short revents)
 {
@@ -145,7 +160,23 @@ on_ended(void *arg, const struct dr_task_end *e)
 {
 	struct run *r = arg;
 
+	r->last.task = e->task;
+	r->last.cancelled = e->how == DR_HOW_CANCELLED;
+	r->last.failed = e->result == DR_RESULT_FAILED;
 	dr_report_end(&r->reporter, e, dr_now());
+}
+
+/* What we ended ourselves did not fail, and what failed did so even where that is ignored (-i). */
+static enum dr_progress_end
+end_of(const struct run *r, uint32_t task, uint8_t state)
+{
+	bool known = r->last.task == task;
+
+	if (state == DR_READY)
+		return DR_PROGRESS_AGAIN;
+	if (known && r->last.cancelled)
+		return DR_PROGRESS_STOPPED;
+	return state == DR_DONE && !(known && r->last.failed) ? DR_PROGRESS_DONE : DR_PROGRESS_FAILED;
 }
 
 /* The scheduler's word on every change of state; starts and ends are also the progress display's. */
@@ -158,10 +189,9 @@ on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 	(void)g;
 	if (state == DR_RUNNING)
 		dr_progress_started(r->progress, task, dr_now());
-	else if (state == DR_DONE || state == DR_FAILED_TASK)
-		dr_progress_ended(r->progress, task, state == DR_DONE ? DR_PROGRESS_DONE : DR_PROGRESS_FAILED, dr_now());
-	else if (state == DR_READY) /* once more */
-		dr_progress_ended(r->progress, task, DR_PROGRESS_AGAIN, dr_now());
+	else if (state == DR_DONE || state == DR_FAILED_TASK || state == DR_READY)
+		dr_progress_ended(r->progress, task, end_of(r, task, state), dr_now());
+	r->last.task = DR_NONE;
 }
 
 static int
@@ -214,51 +244,13 @@ one_stream(void)
 	       out.st_ino == err.st_ino && (S_ISCHR(out.st_mode) || S_ISREG(out.st_mode) || S_ISFIFO(out.st_mode));
 }
 
-static int
-open_progress(struct run *r)
-{
-	const struct dr_session *s = r->session;
-	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
-	bool terminal = isatty(STDERR_FILENO);
-	char from[64] = "";
-	struct dr_progress_options o = {
-		.plan = s->plan,
-		.mode = dr_progress_mode_of(STDERR_FILENO, term),
-		.fd = STDERR_FILENO,
-		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
-		.quiet = s->options.silent,
-		.slots = dr_jobserver_limit(r->jobserver),
-		.slots_from = from[0] ? from : NULL,
-		.now = dr_now(),
-	};
-
-	if (dr_jobserver_client(r->jobserver)) {
-		snprintf(from, sizeof(from), s->makeflags.jobs ? "make -j%u" : "make", s->makeflags.jobs);
-		o.slots_from = from;
-	}
-	o.colour = s->options.colour == DR_COLOUR_ALWAYS ||
-		   (s->options.colour == DR_COLOUR_AUTO && terminal && !(no_colour && *no_colour) &&
-		    o.mode == DR_PROGRESS_BARS);
-	/* Under make -O what we print is kept until we end: bars would be a heap of escape sequences. */
-	if (s->makeflags.output_sync && o.mode == DR_PROGRESS_BARS)
-		o.mode = DR_PROGRESS_PLAIN;
-	if (s->options.progress == DR_SHOW_BAR)
-		o.mode = DR_PROGRESS_BARS;
-	else if (s->options.progress == DR_SHOW_PLAIN)
-		o.mode = DR_PROGRESS_PLAIN;
-	else if (s->options.progress == DR_SHOW_NONE || s->options.silent)
-		o.mode = DR_PROGRESS_NONE;
-	return dr_progress_new(&o, &r->progress, r->err);
-}
-
 static enum dr_output_sync
 sync_of(const struct dr_session *s)
 {
 	switch (s->options.sync ? s->options.sync : 't') {
 	case 'n': return DR_SYNC_NONE;
-	case 'l': return DR_SYNC_LINE;
 	case 'r': return DR_SYNC_RECURSE;
-	default: return DR_SYNC_TARGET;
+	default: return DR_SYNC_TARGET; /* by line too: a task is to us what a recipe's line is to make */
 	}
 }
 
@@ -348,6 +340,8 @@ open_signals(struct run *r)
 	for (size_t i = 0; i < sizeof(ending) / sizeof(*ending); i++)
 		if (dr_loop_signal(r->loop, ending[i], on_signal, r, r->err))
 			return -1;
+	if (dr_loop_signal(r->loop, SIGTSTP, on_stop, r, r->err))
+		return -1;
 	return dr_loop_signal(r->loop, SIGWINCH, on_resize, r, r->err);
 }
 
@@ -358,7 +352,7 @@ open_run(struct run *r)
 
 	r->tokens = (struct dr_tokens){ take, give, may_start };
 	r->loop = dr_loop_new(r->err);
-	if (!r->loop || open_jobserver(r) || open_progress(r))
+	if (!r->loop || open_jobserver(r) || dr_session_progress(r->session, r->jobserver, &r->progress, r->err))
 		return -1;
 	r->publisher = dr_publisher_new(s->plan, s->disk, s->journal, s->lock, s->run, r->err);
 	if (!r->publisher)
@@ -443,6 +437,21 @@ dr_session_record(struct dr_session *s, enum dr_record_kind kind, struct dr_err 
 	return dr_journal_flush(s->journal, err);
 }
 
+/* After several failures the first may have left the screen long ago. */
+static void
+tell_log(struct run *r, const struct dr_sched_counts *counts)
+{
+	const struct dr_session *s = r->session;
+	char name[40], text[96];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "log/%016" PRIx64, s->run);
+	if (counts->failed < 2 || r->signal || fstatat(s->state, name, &st, 0))
+		return;
+	snprintf(text, sizeof(text), "what tasks printed is in .dagrun/%s", name);
+	say(r, text);
+}
+
 static int
 commit(struct dr_publisher *p, struct dr_err *err)
 {
@@ -452,7 +461,7 @@ commit(struct dr_publisher *p, struct dr_err *err)
 int
 dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 {
-	struct run r = { .session = s, .token_fd = -1, .err = err };
+	struct run r = { .session = s, .token_fd = -1, .last = { .task = DR_NONE }, .err = err };
 	struct dr_sched_counts counts;
 	struct dr_err ignored;
 	int status = DR_SYSTEM;
@@ -467,6 +476,7 @@ dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 		r.failed = true;
 	dr_progress_finish(r.progress, dr_now());
 	dr_sched_counts(r.sched, &counts);
+	tell_log(&r, &counts);
 	status = counts.failed || counts.skipped ? DR_FAILED : DR_OK;
 	if (r.failed)
 		status = err->code;

@@ -35,6 +35,8 @@ struct dr_session {
 int dr_session_dry_run(struct dr_session *s, struct dr_err *err);
 int dr_session_explain(struct dr_session *s, int fd, struct dr_err *err);
 int dr_session_graph(struct dr_session *s, struct dr_err *err);
+/* Is what goes to fd to be coloured? */
+bool dr_session_colour(const struct dr_session *s, int fd);
 
 /* dagrun-run.c: runs what is stale. Returns the exit status. */
 int dr_session_run(struct dr_session *s, int *signal, struct dr_err *err);
@@ -48,6 +50,10 @@ int dr_session_tidy(struct dr_session *s, struct dr_err *err);
 /* dagrun-report.c: output of tasks and failures, to where they belong. */
 struct dr_progress;
 struct dr_task_end;
+struct dr_jobserver;
+/* What is shown of a run, and how: as the options and the terminal have it. 0 or -1. */
+int dr_session_progress(const struct dr_session *s, const struct dr_jobserver *js, struct dr_progress **out,
+			struct dr_err *err);
 struct dr_reporter {
 	const struct dr_session *session;
 	struct dr_progress *progress;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
@@ -115,6 +116,16 @@ terminal_width(int fd)
 	return ioctl(fd, TIOCGWINSZ, &ws) == 0 ? ws.ws_col : 0;
 }
 
+bool
+dr_session_colour(const struct dr_session *s, int fd)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (s->options.colour != DR_COLOUR_AUTO)
+		return s->options.colour == DR_COLOUR_ALWAYS;
+	return isatty(fd) && !(no && *no) && !(term && !strcmp(term, "dumb"));
+}
+
 int
 dr_session_graph(struct dr_session *s, struct dr_err *err)
 {
@@ -125,8 +136,7 @@ dr_session_graph(struct dr_session *s, struct dr_err *err)
 	struct dr_graph_text_options o = {
 		.width = terminal_width(STDOUT_FILENO),
 		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
-		.colour = s->options.colour == DR_COLOUR_ALWAYS ||
-			  (s->options.colour == DR_COLOUR_AUTO && terminal),
+		.colour = dr_session_colour(s, STDOUT_FILENO),
 		.free_bytes = fstatvfs(s->root, &fs) ? UINT64_MAX : (uint64_t)fs.f_bavail * fs.f_frsize,
 	};
 	int rc;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -365,6 +366,17 @@ compact(struct dr_session *s)
 	dr_lock_share(s->lock);
 }
 
+/* What was asked for could not be written. Where nobody reads on (head), that is no error but the usual end. */
+static int
+not_shown(int *signal, struct dr_err *err)
+{
+	if (err->sys == EPIPE) {
+		*signal = SIGPIPE;
+		err->msg[0] = '\0';
+	}
+	return (int)err->code;
+}
+
 static int
 act(struct dr_session *s, int *signal, struct dr_err *err)
 {
@@ -372,7 +384,7 @@ act(struct dr_session *s, int *signal, struct dr_err *err)
 	int status;
 
 	if (o->graph != DR_GRAPH_NONE)
-		return dr_session_graph(s, err) ? (int)err->code : DR_OK;
+		return dr_session_graph(s, err) ? not_shown(signal, err) : DR_OK;
 	if (o->question)
 		return s->counts.stale ? DR_FAILED : DR_OK;
 	if (o->dry_run) {
@@ -380,7 +392,7 @@ act(struct dr_session *s, int *signal, struct dr_err *err)
 			status = dr_session_explain(s, STDOUT_FILENO, err);
 		else
 			status = dr_session_dry_run(s, err);
-		return status ? (int)err->code : s->counts.stale ? DR_OK : nothing_to_do(s);
+		return status ? not_shown(signal, err) : s->counts.stale ? DR_OK : nothing_to_do(s);
 	}
 	tell_findings(s);
 	if (o->adopt)

@@ -5,6 +5,7 @@
 #include "os.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 
 /* Exit codes by which a shell tells what befell a command of its own. */
@@ -60,7 +61,11 @@ dr_outcome_describe(const struct dr_task_end *e, struct dr_buf *out)
 		dr_buf_adds(out, "ended by us before it was done");
 		break;
 	case DR_HOW_NO_START:
-		dr_buf_addf(out, "could not start: %s", e->message ? e->message : "");
+		/* Mostly the message is "start x: …" itself. */
+		if (e->message && !strncmp(e->message, "start ", 6))
+			dr_buf_addf(out, "could not %s", e->message);
+		else
+			dr_buf_addf(out, "could not start: %s", e->message ? e->message : "");
 		break;
 	case DR_HOW_UNPUBLISHED:
 		dr_buf_adds(out, e->message ? e->message : "not published");

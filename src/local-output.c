@@ -58,7 +58,7 @@ nameless(struct dr_local *l, struct dr_err *err)
 int
 dr_local_output_open(struct dr_local *l, struct dr_local_slot *s, struct dr_err *err)
 {
-	if (l->o.sync == DR_SYNC_NONE || l->o.sync == DR_SYNC_LINE)
+	if (l->o.sync == DR_SYNC_NONE)
 		return 0;
 	if (s->out < 0)
 		s->out = nameless(l, err);

@@ -43,7 +43,7 @@ struct dr_task_end {
  * number tells little. Appends. */
 void dr_outcome_describe(const struct dr_task_end *e, struct dr_buf *out);
 
-enum dr_output_sync { DR_SYNC_NONE, DR_SYNC_LINE, DR_SYNC_TARGET, DR_SYNC_RECURSE };
+enum dr_output_sync { DR_SYNC_NONE, DR_SYNC_TARGET, DR_SYNC_RECURSE };
 
 struct dr_local_options {
 	struct dr_plan *plan;
@@ -56,11 +56,10 @@ struct dr_local_options {
 	const char
 		*state_path; /* of state_dir, for {tmp} and TMPDIR where /proc doesn't tell. NULL: .dagrun */
 	uint64_t run;
-	char *const *envp; /* what tasks inherit */
-	enum dr_output_sync
-		sync;    /* NONE and LINE: tasks write straight to our descriptors, nothing is kept */
-	bool one_stream; /* our standard output and error are the same file */
-	int64_t grace;   /* ns between TERM and KILL */
+	char *const *envp;        /* what tasks inherit */
+	enum dr_output_sync sync; /* NONE: tasks write straight to our descriptors, nothing is kept */
+	bool one_stream;          /* our standard output and error are the same file */
+	int64_t grace;            /* ns between TERM and KILL */
 	void (*ended)(void *arg,
 		      const struct dr_task_end *e); /* for showing; NULL is fine, as for the others */
 	void (*started)(void *arg, uint32_t task, int pid);

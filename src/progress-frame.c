@@ -205,7 +205,7 @@ stage_lines(struct line *l, uint32_t most)
 {
 	struct dr_progress *p = l->p;
 	uint32_t chosen[STAGES_SHOWN], more, n = choose(p, most, chosen, &more);
-	uint32_t name = 7, counts = 0, bar = l->width * 3 / 10;
+	uint32_t name = 7, most_name, counts = 0, bar = l->width * 3 / 10;
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct dr_progress_stage *st = &p->stages[chosen[i]];
@@ -215,7 +215,9 @@ stage_lines(struct line *l, uint32_t most)
 		name = width > name ? width : name;
 		counts = (uint32_t)digits > counts ? (uint32_t)digits : counts;
 	}
-	name = name > 20 ? 20 : name;
+	/* In a narrow window the numbers are worth more than the whole name. */
+	most_name = l->width < 60 ? 10 : 20;
+	name = name > most_name ? most_name : name;
 	bar = bar < 8 ? 8 : bar > 60 ? 60 : bar;
 	for (uint32_t i = 0; i < n; i++)
 		stage_line(l, chosen[i], name, bar, counts + 1);

@@ -294,7 +294,7 @@ dr_progress_show(struct dr_progress *p)
 static void
 add_sum(struct dr_progress *p, int64_t now, struct dr_buf *line)
 {
-	uint64_t missing = p->todo - p->done - p->failed;
+	uint64_t missing = p->todo - p->done - p->failed - p->stopped;
 
 	dr_buf_adds(line, "dagrun: ");
 	if (!p->todo) {
@@ -312,6 +312,11 @@ add_sum(struct dr_progress *p, int64_t now, struct dr_buf *line)
 	dr_buf_adds(line, ", ");
 	dr_buf_count(line, p->failed);
 	dr_buf_adds(line, " failed");
+	if (p->stopped) {
+		dr_buf_adds(line, ", ");
+		dr_buf_count(line, p->stopped);
+		dr_buf_adds(line, " stopped");
+	}
 	if (missing) {
 		dr_buf_adds(line, ", ");
 		dr_buf_count(line, missing);

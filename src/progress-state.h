@@ -43,6 +43,7 @@ struct dr_progress {
 	struct dr_progress_running *running;
 	uint32_t n_running, cap_running;
 	uint64_t todo, clean, done, failed; /* tasks; todo: at the start */
+	uint64_t stopped;                   /* by the end of the run: neither done nor failed */
 	uint64_t ended;                     /* for the first estimate */
 	uint64_t unknown_left;
 	bool all_known; /* every task's time was known at the start */

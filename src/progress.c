@@ -259,7 +259,9 @@ dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how
 		st->running--;
 		hold(p, -1, st->slots, now);
 	}
-	if (how == DR_PROGRESS_AGAIN || r->clean + r->done + r->failed >= r->total)
+	p->stopped += how == DR_PROGRESS_STOPPED;
+	if (how == DR_PROGRESS_AGAIN || how == DR_PROGRESS_STOPPED ||
+	    r->clean + r->done + r->failed >= r->total)
 		return;
 	if (t->last_ms) {
 		r->known_left -= t->last_ms / 1000.0;

@@ -46,11 +46,25 @@ case_ignore()
 	: >bad-b
 	ran 'a b c' -i each
 	says "$E" 'each/b.*exit 1'
+	says "$E" '2 tasks done, 1 failed'
 	[ ! -e each/b ] || fail 'a failed task makes no output'
 	rm bad-b
 	ran 'b merge'
 	is all $'a\nb\nc'
 	no_leftovers
+}
+
+# Of several the first may have left the screen.
+case_log()
+{
+	failing
+	: >bad-b
+	run -k
+	! grep -q "is in .dagrun" "$E" || fail "one failure is on the screen"
+	echo 'echo lost; exit 3' >noisy
+	run -k -j1 --map 'sh noisy {arg}' --each list:'x y'
+	log=$(sed -n 's/^dagrun: what tasks printed is in //p' "$E")
+	grep -q lost "$log" || fail 'the log is named, and there'
 }
 
 case_silent()

@@ -292,4 +292,25 @@ E1
 	ran '' -f it*/Dagfile
 }
 
+# On a terminal there are colours, but for those who want none.
+case_colour()
+{
+	command -v script >/dev/null || return 0
+	cat >Dagfile <<'E1'
+task one
+  out = one
+  run = echo 1 > {out}
+E1
+	NO_COLOR='' TERM=xterm script -qec "$DAGRUN --graph" /dev/null </dev/null >"$O"
+	grep -q $'\033\\[[0-9]*m' "$O" || fail 'colours on a terminal'
+	NO_COLOR=1 TERM=xterm script -qec "$DAGRUN --graph" /dev/null </dev/null >"$O"
+	! grep -q $'\033\\[' "$O" || fail 'NO_COLOR'
+	NO_COLOR='' TERM=dumb script -qec "$DAGRUN --graph" /dev/null </dev/null >"$O"
+	! grep -q $'\033\\[' "$O" || fail 'TERM=dumb'
+	# Who stops reading ends it, without a word.
+	set +o pipefail
+	"$DAGRUN" -n --map 'echo {arg}' --each range:1..99999 2>"$E" | sed -n 1q
+	[ ! -s "$E" ] || fail 'a pipe that nobody reads'
+}
+
 cases "$@"

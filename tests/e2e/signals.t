@@ -86,6 +86,7 @@ def once(floor, name):
     floor.signal(sig)
     equal(-floor.end('the end'), sig, 'dies of')
     equal(sorted(floor.started), ['1', '2', '3'], 'nothing more is started')
+    check('0 tasks done, 0 failed, 3 stopped, 6 not run' in floor.text(), floor.text())
     gone(pids, 'after ' + name)
     nothing_left()
     complete(floor, '')
@@ -175,10 +176,23 @@ def before_a_retry(floor):
     nothing_left()
 
 
+def stopped(floor):
+    """Ctrl-Z stops dagrun, which goes on when it is told to."""
+    start(floor, '')
+    floor.signal(signal.SIGTSTP)
+    signal.alarm(PATIENCE)
+    end = os.waitid(os.P_PID, floor.proc.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    signal.alarm(0)
+    equal(end.si_code, os.CLD_STOPPED, 'stops')
+    floor.signal(signal.SIGCONT)
+    equal(floor.finish('goes on'), 0, 'exit')
+    equal(sorted(floor.started), ['1', '2', '3', '4', '5'], 'all run')
+
+
 TESTS = [('once ' + s, once, s) for s in SIGNALS]
 TESTS += [('some done ' + s, some_done, s) for s in ('INT', 'TERM')]
 TESTS += [('stubborn ' + s, stubborn, s) for s in SIGNALS]
-TESTS += [('to the group', to_the_group), ('with children', with_children), ('ignored', ignored),
+TESTS += [('to the group', to_the_group), ('with children', with_children), ('ignored', ignored), ('stopped', stopped),
           ('before a retry', before_a_retry)]
 
 if __name__ == '__main__':

@@ -463,7 +463,7 @@ cannot_start(void **state)
 		assert_int_equal(state_of(b, t), DR_FAILED_TASK);
 		assert_int_equal(b->seen[t].last.how, DR_HOW_NO_START);
 		assert_int_equal(b->seen[t].starts, 0);
-		assert_int_equal(strncmp(b->seen[t].how, "could not start: ", 17), 0);
+		assert_int_equal(strncmp(b->seen[t].how, "could not start", 15), 0);
 	}
 	assert_non_null(strstr(b->seen[0].how, "no-such-program-as-this"));
 	assert_non_null(strstr(b->seen[1].how, "no/such/file"));
@@ -834,7 +834,9 @@ descriptions(void **state)
 		{ { .how = DR_HOW_TIMEOUT, .timeout = INT64_C(7200) * 1000 * MS },
 		  "timed out after 2:00:00" },
 		{ { .how = DR_HOW_NO_START, .message = "start x: No such file" },
-		  "could not start: start x: No such file" },
+		  "could not start x: No such file" },
+		{ { .how = DR_HOW_NO_START, .message = "open x: No such file" },
+		  "could not start: open x: No such file" },
 		{ { .how = DR_HOW_UNPUBLISHED, .message = "no a.txt" }, "no a.txt" },
 		{ { .how = DR_HOW_CANCELLED }, "ended by us before it was done" },
 	};

@@ -222,14 +222,17 @@ last_line_says_what_became_of_it(void **state)
 		dr_progress_ended(f.p, task_of(&f, f.map, i), true, SECOND);
 	dr_progress_ended(f.p, task_of(&f, f.map, 13), false, SECOND);
 	dr_progress_ended(f.p, task_of(&f, f.map, 14), DR_PROGRESS_AGAIN, SECOND);
+	dr_progress_started(f.p, task_of(&f, f.map, 15), SECOND);
+	dr_progress_ended(f.p, task_of(&f, f.map, 15), DR_PROGRESS_STOPPED, SECOND);
 	/* Made by another run */
 	dr_progress_ended(f.p, task_of(&f, f.map, 20), DR_PROGRESS_DONE, SECOND);
 	say(&f, "no end", SECOND);
 	dr_progress_finish(f.p, 2300 * MS);
 	dr_progress_finish(f.p, 9999 * MS);
 	screen_read(&f.s);
-	assert_string_equal(f.s.raw.p,
-			    "no end\ndagrun: 4 tasks done, 1 failed, 184 not run, 10 up to date in 2.3s\n");
+	assert_string_equal(
+		f.s.raw.p,
+		"no end\ndagrun: 4 tasks done, 1 failed, 1 stopped, 183 not run, 10 up to date in 2.3s\n");
 	teardown(&f);
 
 	setup(&f, (struct dr_progress_options){ .mode = DR_PROGRESS_BARS, .quiet = true }, 0);
