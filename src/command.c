@@ -8,6 +8,7 @@
 #include "arena.h"
 #include "err.h"
 #include "hash.h"
+#include "map.h"
 
 /* What a shell takes as its own name, $0, before the values. */
 static const char shell_name[] = "dagrun";
@@ -21,23 +22,17 @@ struct vector {
 	struct dr_err *err;
 };
 
-static bool
-is_several(const struct dr_piece *p)
-{
-	return p->kind == DR_PH_IN || p->kind == DR_PH_IN_NAME;
-}
-
 static uint32_t
 count(const struct dr_piece *p, const struct dr_values *v)
 {
-	return is_several(p) ? v->count(v->ctx, p) : 1;
+	return dr_piece_counted(p) ? v->count(v->ctx, p) : 1;
 }
 
 /* Names of files, as opposed to parts of names, that could be taken for an option. */
 static bool
 is_path(const struct dr_piece *p)
 {
-	if (!is_several(p) && p->kind != DR_PH_OUT && p->kind != DR_PH_OUT_NAME)
+	if (p->kind != DR_PH_IN && p->kind != DR_PH_IN_NAME && p->kind != DR_PH_OUT && p->kind != DR_PH_OUT_NAME)
 		return false;
 	return !p->n_mods || p->mods[p->n_mods - 1] == DR_MOD_DIR;
 }
@@ -119,7 +114,7 @@ add_direct(struct vector *w, const struct dr_command *c, const struct dr_values 
 	for (uint32_t i = 0; i < c->n_words; i++) {
 		const struct dr_template *t = &c->words[i];
 
-		if (t->n == 1 && is_several(t->pieces)) {
+		if (t->n == 1 && dr_piece_counted(t->pieces)) {
 			if (add_all(w, t->pieces, v, count(t->pieces, v)))
 				return -1;
 			continue;
@@ -284,6 +279,26 @@ dr_command_hash(const struct dr_command *c, const struct dr_shell *sh, const str
 	return dr_template_hash(&c->text, v, h, scratch, err);
 }
 
+/* A list of inputs has no file while nothing runs: what would stand in it, as a file that bash makes. */
+static int
+show_list(const struct dr_piece *p, const struct dr_values *v, struct dr_buf *out, struct dr_buf *value,
+	  struct dr_err *err)
+{
+	struct dr_piece in = { .kind = p->index == DR_NONE ? DR_PH_IN : DR_PH_IN_NAME, .index = p->index };
+	uint32_t n = count(&in, v);
+
+	dr_buf_adds(out, p->kind == DR_PH_LIST ? "<(printf '%s\\n'" : "<(printf '%s\\0'");
+	for (uint32_t i = 0; i < n; i++) {
+		dr_buf_reset(value);
+		if (add_value(&in, v, i, value, err))
+			return -1;
+		dr_buf_addc(out, ' ');
+		dr_buf_quote(out, dr_buf_str(value));
+	}
+	dr_buf_addc(out, ')');
+	return 0;
+}
+
 int
 dr_command_show(const struct dr_command *c, const struct dr_values *v, struct dr_buf *out, struct dr_err *err)
 {
@@ -296,6 +311,10 @@ dr_command_show(const struct dr_command *c, const struct dr_values *v, struct dr
 
 		if (p->kind == DR_PH_TEXT) {
 			dr_buf_addstr(out, p->text);
+			continue;
+		}
+		if (dr_piece_is_list(p)) {
+			rc = show_list(p, v, out, &value, err);
 			continue;
 		}
 		for (uint32_t i = 0; i < n && rc == 0; i++) {

@@ -48,6 +48,8 @@ dr_session_progress(const struct dr_session *s, const struct dr_jobserver *js, s
 		o.mode = DR_PROGRESS_PLAIN;
 	if (s->options.progress == DR_SHOW_BAR)
 		o.mode = DR_PROGRESS_BARS;
+	else if (s->options.progress == DR_SHOW_JSON)
+		o.mode = DR_PROGRESS_JSON;
 	else if (s->options.progress == DR_SHOW_PLAIN)
 		o.mode = DR_PROGRESS_PLAIN;
 	else if (s->options.progress == DR_SHOW_NONE || s->options.silent)
@@ -75,9 +77,30 @@ copy(int from, uint64_t len, int to, bool end_line)
 		dr_write_full(to, "\n", 1);
 }
 
+/* As messages, in pieces: where everything on the descriptor is for a program. */
+static void
+tell_large(struct dr_reporter *r, int from, uint64_t len)
+{
+	char piece[16384];
+
+	for (uint64_t at = 0; at < len;) {
+		size_t want = len - at < sizeof(piece) ? (size_t)(len - at) : sizeof(piece);
+		ssize_t n = dr_pread_full(from, piece, want, (off_t)at);
+
+		if (n <= 0)
+			return;
+		dr_progress_print(r->progress, (struct dr_str){ piece, (size_t)n }, dr_now());
+		at += (uint64_t)n;
+	}
+}
+
 static void
 show_large(struct dr_reporter *r, int from, uint64_t len, int to)
 {
+	if (r->session->options.progress == DR_SHOW_JSON && to == STDERR_FILENO) {
+		tell_large(r, from, len);
+		return;
+	}
 	dr_progress_hide(r->progress);
 	copy(from, len, to, true); /* the bars begin a line */
 	dr_progress_show(r->progress);

@@ -13,6 +13,7 @@
 #include "dagrun-session.h"
 #include "err.h"
 #include "jobserver.h"
+#include "ledger.h"
 #include "local.h"
 #include "loop.h"
 #include "os.h"
@@ -34,6 +35,8 @@ struct run {
 	struct dr_publisher *publisher;
 	struct dr_local *local;
 	struct dr_progress *progress;
+	struct dr_ledger *ledger; /* or NULL */
+	int pid;                  /* of the task started last */
 	struct dr_sched *sched;
 	struct dr_sched_stage *stages;
 	struct dr_reporter reporter;
@@ -186,12 +189,29 @@ on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 	struct run *r = arg;
 	uint8_t state = r->session->plan->graph->tasks[task].state;
 
-	(void)g;
-	if (state == DR_RUNNING)
+	if (state == DR_RUNNING) {
 		dr_progress_started(r->progress, task, dr_now());
-	else if (state == DR_DONE || state == DR_FAILED_TASK || state == DR_READY)
-		dr_progress_ended(r->progress, task, end_of(r, task, state), dr_now());
+		dr_session_ledger_started(r->session, r->ledger, task, g, r->pid);
+	} else if (state == DR_DONE || state == DR_FAILED_TASK || state == DR_READY) {
+		enum dr_progress_end end = end_of(r, task, state);
+
+		dr_progress_ended(r->progress, task, end, dr_now());
+		dr_ledger_ended(r->ledger, r->session->plan->graph->tasks[task].stage, g ? g->slot : 0,
+				end == DR_PROGRESS_DONE   ? DR_LEDGER_DONE :
+				end == DR_PROGRESS_FAILED ? DR_LEDGER_FAILED :
+							    DR_LEDGER_NEITHER,
+				g != NULL);
+	}
 	r->last.task = DR_NONE;
+}
+
+static void
+on_started(void *arg, uint32_t task, int pid)
+{
+	struct run *r = arg;
+
+	(void)task;
+	r->pid = pid;
 }
 
 static int
@@ -274,6 +294,7 @@ open_local(struct run *r)
 		.one_stream = one_stream(),
 		.grace = GRACE,
 		.ended = on_ended,
+		.started = on_started,
 		.look = look,
 		.others = others,
 		.arg = r,
@@ -295,11 +316,36 @@ frees(const struct dr_session *s, uint32_t stage)
 	const struct dr_plan_stage *ps = &s->plan->stages[stage];
 	const struct dr_graph *g = s->plan->graph;
 
-	/* All tasks of a stage are alike but for a merge's first round, whose inputs may be to stay: the last one tells. */
-	if (!ps->n || !g->tasks[ps->first + ps->n - 1].n_in)
-		return false;
-	return !(g->files[*dr_graph_inputs(g, ps->first + ps->n - 1)].flags & (DR_FILE_KEEP | DR_FILE_TARGET)) &&
-	       g->files[*dr_graph_inputs(g, ps->first + ps->n - 1)].producer != DR_NONE;
+	/* All tasks of a stage are alike but for a merge's first round, whose inputs may be to stay: often the last one tells. */
+	for (uint32_t i = ps->n; i-- > 0;) {
+		const struct dr_file *f;
+
+		if (!g->tasks[ps->first + i].n_in)
+			continue;
+		f = &g->files[*dr_graph_inputs(g, ps->first + i)];
+		if (!(f->flags & (DR_FILE_KEEP | DR_FILE_TARGET)) && f->producer != DR_NONE)
+			return true;
+	}
+	return false;
+}
+
+/* How many tasks of each pool may run; NULL without memory. */
+static uint32_t *
+pool_limits(const struct dr_pipeline *p)
+{
+	uint32_t *limits = calloc((size_t)p->n_pools + 1, sizeof(*limits));
+
+	for (uint32_t i = 0; limits && i < p->n_pools; i++)
+		limits[i] = p->pools[i].limit;
+	return limits;
+}
+
+static bool
+enough(void *arg, uint32_t task)
+{
+	const struct run *r = arg;
+
+	return dr_plan_enough(r->session->plan, task);
 }
 
 static int
@@ -315,20 +361,33 @@ open_sched(struct run *r)
 		.max_failures = s->options.max_failures,
 		.seed = dr_random64(),
 		.changed = on_changed,
+		.enough = enough,
 		.arg = r,
 	};
+	uint32_t *pools = pool_limits(p);
+	bool *tolerated = dr_plan_below_missing(s->plan);
 
 	r->stages = calloc((size_t)p->n_stages + 1, sizeof(*r->stages));
-	if (!r->stages)
+	if (!r->stages || !pools || !tolerated) {
+		free(pools);
+		free(tolerated);
 		return dr_err_nomem(r->err);
+	}
 	for (uint32_t i = 0; i < p->n_stages; i++)
 		r->stages[i] = (struct dr_sched_stage){
 			.slots = p->stages[i].slots,
 			.retries = p->stages[i].retries,
 			.frees = frees(s, i),
+			.pool = p->stages[i].pool,
+			.missing = p->stages[i].missing_ok,
+			.tolerated = tolerated[i],
 		};
 	o.stages = r->stages;
+	o.pools = pools;
+	o.n_pools = p->n_pools;
 	r->sched = dr_sched_new(s->plan->graph, &o, dr_local_executor(r->local), &r->tokens, r->err);
+	free(pools);
+	free(tolerated);
 	return r->sched ? 0 : -1;
 }
 
@@ -365,6 +424,7 @@ close_run(struct run *r)
 {
 	dr_local_free(r->local); /* before the tokens of what it ends go back */
 	dr_sched_free(r->sched);
+	dr_ledger_free(r->ledger);
 	dr_publisher_free(r->publisher);
 	dr_jobserver_close(r->jobserver);
 	dr_progress_free(r->progress);
@@ -421,6 +481,7 @@ turns(struct run *r)
 		if (dr_sched_finished(r->sched))
 			break;
 		wake = sooner(dr_sched_wake(r->sched), dr_progress_tick(r->progress, now));
+		wake = sooner(wake, dr_ledger_tick(r->ledger, now));
 		if (watch_tokens(r) || dr_loop_turn(r->loop, wake, r->err))
 			give_up(r);
 	}
@@ -458,10 +519,23 @@ commit(struct dr_publisher *p, struct dr_err *err)
 	return dr_publish_commit(p, NULL, NULL, err);
 }
 
+/* What could not be reclaimed while other runs were at work on the same stages; the last of them does it, so we let go first. Reclaimed
+ * files are unlinked in the commit of their records, for which there is no turn left. */
+static int
+finish_reclaiming(struct run *r)
+{
+	if (commit(r->publisher, r->err))
+		return -1;
+	if (!dr_publisher_defers(r->publisher) || !r->session->lock)
+		return 0;
+	dr_session_unuse(r->session);
+	return dr_publish_reclaim_left(r->publisher, r->err) || commit(r->publisher, r->err) ? -1 : 0;
+}
+
 int
 dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 {
-	struct run r = { .session = s, .token_fd = -1, .last = { .task = DR_NONE }, .err = err };
+	struct run r = { .session = s, .others = s->counts.flux > 0, .token_fd = -1, .last = { .task = DR_NONE }, .err = err };
 	struct dr_sched_counts counts;
 	struct dr_err ignored;
 	int status = DR_SYSTEM;
@@ -470,9 +544,10 @@ dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 		goto out;
 	if (dr_session_record(s, DR_REC_RUN, err))
 		goto out;
+	r.ledger = dr_session_ledger(s, dr_jobserver_limit(r.jobserver));
 	turns(&r);
-	/* Reclaimed files are unlinked a commit after their records; there is no turn left to do it. */
-	if (!r.failed && commit(r.publisher, err))
+	dr_ledger_finish(r.ledger, r.signal);
+	if (!r.failed && finish_reclaiming(&r))
 		r.failed = true;
 	dr_progress_finish(r.progress, dr_now());
 	dr_sched_counts(r.sched, &counts);

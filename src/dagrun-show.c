@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,9 +12,11 @@
 
 #include "dagrun-session.h"
 #include "err.h"
+#include "export.h"
 #include "graphout.h"
 #include "os.h"
 #include "plan-values.h"
+#include "query.h"
 
 enum { FLUSH = 1 << 16 };
 
@@ -80,6 +83,29 @@ is_called(struct dr_session *s, uint32_t task, const char *target)
 	       dr_str_is(dr_plan_stage(s->plan, task)->name, target);
 }
 
+static bool
+is_target(void *arg, uint32_t task)
+{
+	struct dr_session *s = arg;
+
+	return is_called(s, task, s->options.explain_target);
+}
+
+/* -n and --explain for programs. */
+static int
+show_json(struct dr_session *s, int fd, struct dr_err *err)
+{
+	const char *target = s->options.explain_target;
+	struct dr_query_plan p = { .plan = s->plan, .stale = s->stale, .only = target ? is_target : NULL, .arg = s };
+	uint64_t n;
+
+	if (dr_query_plan(&p, fd, &n, err))
+		return -1;
+	if (target && !n)
+		return dr_err_set(err, DR_USAGE, "--explain=%s: there is no such task or stage", target);
+	return 0;
+}
+
 int
 dr_session_explain(struct dr_session *s, int fd, struct dr_err *err)
 {
@@ -89,6 +115,8 @@ dr_session_explain(struct dr_session *s, int fd, struct dr_err *err)
 	uint32_t found = 0;
 	int rc = 0;
 
+	if (s->options.json)
+		return show_json(s, fd, err);
 	for (uint32_t i = 0; i < g->n_tasks && rc == 0; i++) {
 		uint32_t t = g->order[i];
 
@@ -126,9 +154,42 @@ dr_session_colour(const struct dr_session *s, int fd)
 	return isatty(fd) && !(no && *no) && !(term && !strcmp(term, "dumb"));
 }
 
+static int
+flush_out(void *arg, struct dr_buf *out, struct dr_err *err)
+{
+	(void)arg;
+	return flush(out, STDOUT_FILENO, err);
+}
+
+/* What runs now, and what has failed. */
+static int
+paint(struct dr_session *s, struct dr_err *err)
+{
+	struct dr_query_options o = {
+		.state_dir = s->state,
+		.journal = s->journal,
+		.lock = s->lock,
+		.disk = s->disk,
+		.origin = dr_session_origin(s),
+		.plan = s->plan,
+		.fd = STDOUT_FILENO,
+	};
+	struct dr_query *q;
+
+	if (!s->journal)
+		return 0;
+	q = dr_query_new(&o, err);
+	if (!q)
+		return -1;
+	dr_query_paint(q);
+	dr_query_free(q);
+	return 0;
+}
+
 int
 dr_session_graph(struct dr_session *s, struct dr_err *err)
 {
+	struct dr_graph_json_options json = { .flush = flush_out };
 	bool terminal = isatty(STDOUT_FILENO);
 	enum dr_graph_format f = s->options.graph;
 	struct dr_buf out = { 0 };
@@ -139,14 +200,38 @@ dr_session_graph(struct dr_session *s, struct dr_err *err)
 		.colour = dr_session_colour(s, STDOUT_FILENO),
 		.free_bytes = fstatvfs(s->root, &fs) ? UINT64_MAX : (uint64_t)fs.f_bavail * fs.f_frsize,
 	};
-	int rc;
+	int rc = paint(s, err);
 
 	if (f == DR_GRAPH_AUTO)
 		f = terminal ? DR_GRAPH_TEXT : DR_GRAPH_DOT;
-	rc = f == DR_GRAPH_TEXT ? dr_graph_text(s->plan, &o, &out, err) :
-				  dr_graph_dot(s->plan, s->options.full, &out, err);
+	if (rc)
+		return rc;
+	switch (f) {
+	case DR_GRAPH_TEXT: rc = dr_graph_text(s->plan, &o, &out, err); break;
+	case DR_GRAPH_SVG: rc = dr_graph_svg(s->plan, &out, err); break;
+	case DR_GRAPH_MERMAID: rc = dr_graph_mermaid(s->plan, &out, err); break;
+	case DR_GRAPH_JSON: rc = dr_graph_json(s->plan, &json, err); break;
+	default: rc = dr_graph_dot(s->plan, s->options.full, &out, err); break;
+	}
 	if (rc == 0)
 		rc = flush(&out, STDOUT_FILENO, err);
 	dr_buf_free(&out);
+	return rc;
+}
+
+int
+dr_session_export(struct dr_session *s, struct dr_err *err)
+{
+	struct dr_buf notices = { 0 };
+	struct dr_export_options o = { .format = s->options.export, .flush = flush_out, .notices = &notices };
+	int rc = dr_export(s->plan, &o, err);
+
+	for (size_t at = 0; at < notices.n && (rc || !s->options.silent);) {
+		size_t n = strcspn(notices.p + at, "\n");
+
+		fprintf(stderr, "dagrun: --export: %.*s\n", (int)n, notices.p + at);
+		at += n + 1;
+	}
+	dr_buf_free(&notices);
 	return rc;
 }

@@ -227,7 +227,7 @@ place_targets(struct dr_session *s, struct dr_err *err)
 		const char *target = s->options.targets[i];
 
 		s->targets[i] = target;
-		if (names_stage(s->pipeline, target))
+		if (s->pipeline && names_stage(s->pipeline, target))
 			continue;
 		s->targets[i] = s->target_copies[i] = target_path(s, target);
 		if (!s->targets[i])
@@ -265,7 +265,35 @@ make_plan(struct dr_session *s, struct dr_err *err)
 static bool
 only_looks(const struct dr_session *s)
 {
-	return s->options.dry_run || s->options.question || s->options.graph != DR_GRAPH_NONE;
+	return s->options.dry_run || s->options.question || s->options.graph != DR_GRAPH_NONE || s->options.export != DR_EXPORT_NONE ||
+	       s->options.ask != DR_ASK_NONE;
+}
+
+/* Are there outputs of the stage that may be reclaimed? */
+static bool
+may_go(const struct dr_session *s, uint32_t stage)
+{
+	const struct dr_stage *st = &s->pipeline->stages[stage];
+
+	return s->plan->stages[stage].n &&
+	       (st->kind == DR_STAGE_MERGE ? st->keep != DR_KEEP_YES : st->keep == DR_KEEP_NO);
+}
+
+static int
+use_stages(struct dr_session *s, struct dr_err *err)
+{
+	for (uint32_t i = 0; i < s->pipeline->n_stages && !only_looks(s); i++)
+		if (may_go(s, i) && dr_lock_use(s->lock, dr_plan_stage_key(s->plan, i), s->options.wait, err))
+			return -1;
+	return 0;
+}
+
+void
+dr_session_unuse(struct dr_session *s)
+{
+	for (uint32_t i = 0; i < s->pipeline->n_stages; i++)
+		if (may_go(s, i))
+			dr_lock_unuse(s->lock, dr_plan_stage_key(s->plan, i));
 }
 
 static int
@@ -292,7 +320,13 @@ open_state(struct dr_session *s, struct dr_err *err)
 		return -1;
 	if (s->alone)
 		notice(s, "the file system of .dagrun knows no locks: no other dagrun may run here at the same time");
-	return dr_journal_open(s->state, &s->journal, err);
+	return use_stages(s, err) ? -1 : dr_journal_open(s->state, &s->journal, err);
+}
+
+static void
+on_gone(void *arg, const char *message)
+{
+	notice(arg, message);
 }
 
 static int
@@ -300,7 +334,8 @@ check(struct dr_session *s, struct dr_err *err)
 {
 	struct dr_stale_options so = {
 		.always = s->options.always,
-		.adopt = s->options.adopt,
+		/* What an exported file has made is no reason not to export again. */
+		.adopt = s->options.adopt || s->options.export != DR_EXPORT_NONE,
 		.dry = only_looks(s),
 		.lock = s->lock,
 	};
@@ -312,10 +347,42 @@ check(struct dr_session *s, struct dr_err *err)
 		if (rc > 0 && dr_plan_again(s->plan, &diags, err))
 			rc = -1;
 	} while (rc > 0);
+	if (rc == 0 && s->options.ask == DR_ASK_NONE)
+		rc = dr_stale_rows(s->plan, s->state, only_looks(s), on_gone, s, &diags, err);
 	if (rc)
 		tell(s, &diags, err);
 	dr_diags_free(&diags);
 	return rc;
+}
+
+int
+dr_session_tell(struct dr_session *s, struct dr_diags *d, struct dr_err *err)
+{
+	return tell(s, d, err);
+}
+
+uint64_t
+dr_session_origin(const struct dr_session *s)
+{
+	return origin(s);
+}
+
+int
+dr_session_parse(struct dr_session *s, struct dr_err *err)
+{
+	return parse(s, err);
+}
+
+int
+dr_session_place_targets(struct dr_session *s, struct dr_err *err)
+{
+	return place_targets(s, err);
+}
+
+int
+dr_session_check(struct dr_session *s, struct dr_err *err)
+{
+	return check(s, err);
 }
 
 static void
@@ -383,12 +450,14 @@ act(struct dr_session *s, int *signal, struct dr_err *err)
 	const struct dr_options *o = &s->options;
 	int status;
 
+	if (o->export != DR_EXPORT_NONE)
+		return dr_session_export(s, err) ? not_shown(signal, err) : DR_OK;
 	if (o->graph != DR_GRAPH_NONE)
 		return dr_session_graph(s, err) ? not_shown(signal, err) : DR_OK;
 	if (o->question)
 		return s->counts.stale ? DR_FAILED : DR_OK;
 	if (o->dry_run) {
-		if (o->explain && o->explain_target)
+		if (o->json || (o->explain && o->explain_target))
 			status = dr_session_explain(s, STDOUT_FILENO, err);
 		else
 			status = dr_session_dry_run(s, err);
@@ -399,10 +468,12 @@ act(struct dr_session *s, int *signal, struct dr_err *err)
 		return dr_session_adopt(s, err) ? (int)err->code : DR_OK;
 	if (o->explain && dr_session_explain(s, STDERR_FILENO, err))
 		return (int)err->code;
-	if (dr_session_tidy(s, err))
+	if (dr_session_refuse_own(s, err) || dr_session_tidy(s, err))
 		return (int)err->code;
 	if (!s->counts.stale)
 		return nothing_to_do(s);
+	dr_session_tell_words(s);
+	dr_session_tell_redo(s);
 	status = dr_session_run(s, signal, err);
 	return status;
 }
@@ -437,7 +508,15 @@ dr_dagrun(const struct dr_options *o, int *signal, struct dr_err *err)
 
 	*signal = 0;
 	*err = (struct dr_err){ .code = DR_SYSTEM };
-	if (add_makeflags(&s, err) || open_root(&s, err) || parse(&s, err) || make_plan(&s, err))
+	if (add_makeflags(&s, err) || open_root(&s, err))
+		goto out;
+	if (o->ask != DR_ASK_NONE) {
+		status = dr_session_query(&s, err);
+		if (status < 0)
+			status = not_shown(signal, err);
+		goto close;
+	}
+	if (parse(&s, err) || make_plan(&s, err))
 		goto out;
 	s.disk = dr_disk_real(s.root);
 	if (!s.disk) {
@@ -447,13 +526,11 @@ dr_dagrun(const struct dr_options *o, int *signal, struct dr_err *err)
 	if (open_state(&s, err) || check(&s, err))
 		goto out;
 	status = act(&s, signal, err);
-	if (status == DR_OK || s.told)
-		err->msg[0] = '\0';
-	close_session(&s);
-	return status;
+	goto close;
 out:
 	status = (int)err->code;
-	if (s.told)
+close:
+	if (status == DR_OK || s.told)
 		err->msg[0] = '\0';
 	close_session(&s);
 	return status;

@@ -6,12 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "export.h"
 #include "parse.h"
 
 struct dr_err;
 
-enum dr_graph_format { DR_GRAPH_NONE, DR_GRAPH_AUTO, DR_GRAPH_TEXT, DR_GRAPH_DOT };
-enum dr_show { DR_SHOW_AUTO, DR_SHOW_BAR, DR_SHOW_PLAIN, DR_SHOW_NONE }; /* --progress */
+enum dr_graph_format {
+	DR_GRAPH_NONE,
+	DR_GRAPH_AUTO, /* text on a terminal, else dot */
+	DR_GRAPH_TEXT,
+	DR_GRAPH_DOT,
+	DR_GRAPH_SVG,
+	DR_GRAPH_MERMAID,
+	DR_GRAPH_JSON
+};
+enum dr_show { DR_SHOW_AUTO, DR_SHOW_BAR, DR_SHOW_PLAIN, DR_SHOW_NONE, DR_SHOW_JSON }; /* --progress */
+/* What is asked for instead of a run. */
+enum dr_ask { DR_ASK_NONE, DR_ASK_STATUS, DR_ASK_FAILED, DR_ASK_LOG, DR_ASK_CLEAN, DR_ASK_FORGET };
 enum dr_colour { DR_COLOUR_AUTO, DR_COLOUR_ALWAYS, DR_COLOUR_NEVER };
 
 struct dr_options {
@@ -31,6 +42,10 @@ struct dr_options {
 	const char *explain_target; /* NULL: all */
 	enum dr_graph_format graph;
 	bool full;
+	enum dr_export_format export;
+	enum dr_ask ask;
+	bool clean_all, clean_orphans; /* --clean: instead of targets */
+	bool json;                     /* of what is asked for, of -n and of --explain */
 	uint32_t max_failures; /* 0: not given */
 	int64_t wait;          /* ns that another run's lock may keep us */
 	enum dr_show progress;

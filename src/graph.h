@@ -73,12 +73,13 @@ struct dr_task {
 	struct dr_hash128 id;
 	uint64_t record;   /* offset of its last DONE in the journal; UINT64_MAX: none */
 	uint32_t stage;    /* of the plan */
-	uint32_t row;      /* of the stage: row of the items, or node of the merge tree */
+	uint32_t row;      /* of the stage: row of the items, or tree of the merge */
 	uint32_t edges;    /* into edges: n_in inputs, n_uses uses, n_out outputs */
 	uint32_t n_in, n_uses;
 	uint16_t n_out;
 	uint8_t state;     /* enum dr_state */
 	uint8_t why;       /* enum dr_why */
+	uint8_t partial;   /* made in this run from less than all its inputs, or from something that was: see dr_plan_partial */
 	uint32_t wait;     /* producers of its inputs and uses that have yet to end */
 	uint32_t last_ms;  /* how long it took last time, or an estimate; 0: unknown */
 	float path;        /* seconds along the longest path from here to a target, itself included */

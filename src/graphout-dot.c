@@ -1,7 +1,7 @@
 #include "config.h"
 
 #include "graphout.h"
-#include "graphout-rows.h"
+#include "graphout-edges.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -38,65 +38,6 @@ add_quoted(struct dr_buf *out, struct dr_str s)
 	dr_buf_free(&text);
 }
 
-/* An edge between two rows, and for how many edges between tasks it stands. */
-struct edge {
-	uint32_t from, to;
-	uint64_t n;
-};
-
-struct edges {
-	struct edge *v;
-	uint32_t n, cap;
-};
-
-static int
-compare_edges(const void *a, const void *b)
-{
-	const struct edge *x = a, *y = b;
-
-	if (x->from != y->from)
-		return x->from < y->from ? -1 : 1;
-	return (x->to > y->to) - (x->to < y->to);
-}
-
-/* What repeats the edge before it, as neighbouring tasks mostly do, is only counted. */
-static int
-add_edge(struct edges *e, uint32_t from, uint32_t to)
-{
-	if (from == to)
-		return 0;
-	if (!e->n || e->v[e->n - 1].from != from || e->v[e->n - 1].to != to) {
-		if (dr_grow(&e->v, &e->cap, (size_t)e->n + 1, sizeof(*e->v)))
-			return -1;
-		e->v[e->n++] = (struct edge){ from, to, 0 };
-	}
-	e->v[e->n - 1].n++;
-	return 0;
-}
-
-static int
-find_edges(const struct dr_plan *pl, const struct dr_rows *rows, struct edges *e)
-{
-	const struct dr_graph *g = pl->graph;
-
-	for (uint32_t r = 0; r < rows->n_rows; r++) {
-		for (uint32_t i = 0; i < rows->rows[r].n; i++) {
-			const struct dr_task *t = &g->tasks[rows->rows[r].first + i];
-			const uint32_t *in = dr_graph_inputs(g, rows->rows[r].first + i);
-
-			for (uint32_t k = 0; k < t->n_in + t->n_uses && t->state != DR_UNWANTED; k++) {
-				uint32_t made_by = g->files[in[k]].producer;
-
-				if (made_by != DR_NONE && add_edge(e, dr_rows_of(pl, rows, made_by), r))
-					return -1;
-			}
-		}
-	}
-	if (e->n)
-		qsort(e->v, e->n, sizeof(*e->v), compare_edges);
-	return 0;
-}
-
 /* The state that tells most about a row: the first of these that any of its tasks is in. */
 static enum dr_state
 state_of(const struct dr_rows_row *row)
@@ -113,8 +54,8 @@ state_of(const struct dr_rows_row *row)
 static int
 add_collapsed(const struct dr_plan *pl, const struct dr_rows *rows, struct dr_buf *out)
 {
-	struct edges e = { 0 };
-	int rc = find_edges(pl, rows, &e);
+	struct dr_edges e = { 0 };
+	int rc = dr_edges_find(pl, rows, &e);
 
 	for (uint32_t r = 0; r < rows->n_rows; r++) {
 		const struct dr_rows_row *row = &rows->rows[r];
@@ -131,15 +72,9 @@ add_collapsed(const struct dr_plan *pl, const struct dr_rows *rows, struct dr_bu
 			dr_buf_addf(out, ", %" PRIu32 " failed", row->counts[DR_FAILED_TASK]);
 		dr_buf_addf(out, "\",%s];\n", looks[state_of(row)]);
 	}
-	for (uint32_t i = 0, next; i < e.n; i = next) {
-		uint64_t n = 0;
-
-		for (next = i; next < e.n && e.v[next].from == e.v[i].from && e.v[next].to == e.v[i].to;
-		     next++)
-			n += e.v[next].n;
-		dr_buf_addf(out, "\tr%" PRIu32 " -> r%" PRIu32 " [label=\"%" PRIu64 "\"];\n", e.v[i].from,
-			    e.v[i].to, n);
-	}
+	for (uint32_t i = 0; i < e.n; i++)
+		dr_buf_addf(out, "\tr%" PRIu32 " -> r%" PRIu32 " [label=\"%" PRIu64 "\"];\n", e.v[i].from, e.v[i].to,
+			    e.v[i].n);
 	free(e.v);
 	return rc;
 }

@@ -137,35 +137,42 @@ number_blocks(struct order *o, uint32_t n_stages)
 static uint32_t
 rows_of_stage(const struct dr_plan *pl, uint32_t stage)
 {
-	uint32_t rounds = pl->stages[stage].tree.n_rounds;
+	uint32_t rounds = pl->stages[stage].n_rounds;
 
 	return !pl->stages[stage].n ? 0 : rounds ? rounds : 1;
 }
 
-/* Rows of a stage from row `at` on, without counts. */
+/* Rows of a stage from row `at` on, without counts. *n_tasks of r->tasks are taken. */
 static void
-add_stage(const struct dr_plan *pl, struct dr_rows *r, uint32_t stage, uint32_t at, bool final)
+add_stage(const struct dr_plan *pl, struct dr_rows *r, uint32_t stage, uint32_t at, bool final, uint32_t *n_tasks)
 {
 	const struct dr_plan_stage *st = &pl->stages[stage];
-	uint32_t n = rows_of_stage(pl, stage);
+	uint32_t n = rows_of_stage(pl, stage), round;
 
 	r->first[stage] = at;
 	for (uint32_t i = 0; i < n; i++) {
 		struct dr_rows_row *row = &r->rows[at + i];
 
 		row->stage = stage;
-		row->round = st->tree.n_rounds ? n - i : 0;
+		row->round = st->n_rounds ? n - i : 0;
 		row->final = final;
-		row->first = st->first;
-		row->n = st->tree.n_rounds ? 0 : st->n;
 	}
-	if (!st->tree.n_rounds)
-		return;
-	for (uint32_t i = 0; i < st->tree.n_nodes; i++) {
-		struct dr_rows_row *row = &r->rows[at + n - st->tree.nodes[i].round];
+	/* Counted, then each row has its place, then filled. */
+	for (uint32_t t = st->first; t - st->first < st->n; t++) {
+		dr_plan_inner(pl, t, &round);
+		r->rows[round ? at + n - round : at].n++;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		r->rows[at + i].tasks = r->tasks + *n_tasks;
+		*n_tasks += r->rows[at + i].n;
+		r->rows[at + i].n = 0;
+	}
+	for (uint32_t t = st->first; t - st->first < st->n; t++) {
+		struct dr_rows_row *row;
 
-		if (!row->n++)
-			row->first = st->first + i;
+		dr_plan_inner(pl, t, &round);
+		row = &r->rows[round ? at + n - round : at];
+		r->tasks[row->tasks - r->tasks + row->n++] = t;
 	}
 }
 
@@ -174,7 +181,8 @@ count(const struct dr_plan *pl, struct dr_rows_row *row)
 {
 	const struct dr_graph *g = pl->graph;
 
-	for (uint32_t t = row->first; t - row->first < row->n; t++) {
+	for (uint32_t k = 0; k < row->n; k++) {
+		uint32_t t = row->tasks[k];
 		const uint32_t *out = dr_graph_outputs(g, t);
 
 		row->counts[g->tasks[t].state]++;
@@ -195,14 +203,15 @@ count(const struct dr_plan *pl, struct dr_rows_row *row)
 static int
 place(struct order *o, uint32_t n_stages, struct dr_rows *r)
 {
-	uint32_t n_rows = 0, *next;
+	uint32_t n_rows = 0, n_tasks = 0, *next;
 
 	for (uint32_t i = 0; i < n_stages; i++)
 		n_rows += rows_of_stage(o->pl, o->queue[i]);
 	r->n_rows = n_rows;
 	r->rows = calloc((size_t)n_rows + 1, sizeof(*r->rows));
 	r->blocks = calloc((size_t)r->n_blocks + 2, sizeof(*r->blocks));
-	if (!r->rows || !r->blocks)
+	r->tasks = malloc(((size_t)o->pl->graph->n_tasks + 1) * sizeof(*r->tasks));
+	if (!r->rows || !r->blocks || !r->tasks)
 		return -1;
 	/* blocks[b + 2] counts the rows of b, then blocks[b + 1] is where its next row goes, and where b + 1 begins in the end. */
 	next = r->blocks + 1;
@@ -213,7 +222,7 @@ place(struct order *o, uint32_t n_stages, struct dr_rows *r)
 	for (uint32_t i = 0; i < n_stages; i++) {
 		uint32_t s = o->queue[i], b = o->block[find(o->parent, s)];
 
-		add_stage(o->pl, r, s, next[b], o->final[s]);
+		add_stage(o->pl, r, s, next[b], o->final[s], &n_tasks);
 		next[b] += rows_of_stage(o->pl, s);
 	}
 	for (uint32_t i = 0; i < n_rows; i++)
@@ -270,6 +279,7 @@ dr_rows_free(struct dr_rows *r)
 	free(r->rows);
 	free(r->first);
 	free(r->blocks);
+	free(r->tasks);
 	*r = (struct dr_rows){ 0 };
 }
 
@@ -277,7 +287,8 @@ uint32_t
 dr_rows_of(const struct dr_plan *pl, const struct dr_rows *r, uint32_t task)
 {
 	const struct dr_task *t = &pl->graph->tasks[task];
-	const struct dr_tree *tree = &pl->stages[t->stage].tree;
+	uint32_t round;
 
-	return r->first[t->stage] + (tree->n_rounds ? tree->n_rounds - tree->nodes[t->row].round : 0);
+	dr_plan_inner(pl, task, &round);
+	return r->first[t->stage] + (round ? pl->stages[t->stage].n_rounds - round : 0);
 }

@@ -4,10 +4,11 @@
 
 #include "plan.h"
 
-/* A stage, or one round of a merge. Its tasks are contiguous. */
+/* A stage, or one round of a merge: of all its trees, from left to right. */
 struct dr_rows_row {
 	uint32_t stage, round; /* round 0: no merge */
-	uint32_t first, n;     /* tasks */
+	const uint32_t *tasks; /* in dr_rows.tasks */
+	uint32_t n;
 	bool final;            /* nothing in the plan reads what this row's stage makes */
 	uint32_t counts[DR_STATES];
 	uint32_t wanted;             /* those that a target needs */
@@ -23,6 +24,7 @@ struct dr_rows {
 	uint32_t *first; /* row of each stage, DR_NONE when it is not planned; a merge has n_rounds of them */
 	uint32_t *blocks; /* block b has rows [blocks[b], blocks[b + 1]) */
 	uint32_t n_blocks;
+	uint32_t *tasks; /* of all rows, row by row */
 };
 
 /* 0; -1 with err without memory. Free with dr_rows_free in both cases. */

@@ -196,10 +196,10 @@ add_advice(struct table *t)
 static void
 weigh(struct table *t, const struct dr_plan *pl, const struct dr_plan_stage *st)
 {
-	const struct dr_tree *tree = &st->tree;
-
-	for (uint32_t i = 0; i < tree->n_nodes; i++) {
-		const struct dr_tree_node *node = &tree->nodes[i];
+	for (uint32_t i = 0; i < st->n; i++) {
+		uint32_t k;
+		const struct dr_tree *tree = &dr_plan_tree(pl, st->first + i, &k)->tree;
+		const struct dr_tree_node *node = &tree->nodes[k];
 		const uint32_t *in = dr_graph_inputs(pl->graph, st->first + i);
 		uint32_t n_in = pl->graph->tasks[st->first + i].n_in;
 
@@ -258,11 +258,12 @@ dr_graphout_tables(const struct dr_plan *pl, uint32_t stage, const struct dr_gra
 	const struct dr_stage *s = &pl->pipeline->stages[stage];
 	struct table t = { .o = o,
 			   .out = out,
-			   .leaves = st->tree.n_leaves,
+			   .leaves = st->n_leaves,
 			   .fan_in = s->fan_in,
 			   .keep = s->keep == DR_KEEP_YES };
 
-	if (t.leaves < 3)
+	/* What it costs is told of one tree: of many each is small. */
+	if (t.leaves < 3 || st->n_trees > 1)
 		return;
 	weigh(&t, pl, st);
 	dr_buf_addc(out, '\n');

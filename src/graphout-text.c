@@ -154,12 +154,13 @@ draw_row(struct text *t, const struct dr_rows_row *row)
 	memset(t->cells, DR_UNWANTED, t->columns);
 	memset(t->lane, DR_UNWANTED, t->columns);
 	for (uint32_t i = 0; i < row->n; i++) {
-		const struct dr_tree_node *node =
-			row->round ? &st->tree.nodes[row->first - st->first + i] : NULL;
-		uint8_t state = t->pl->graph->tasks[row->first + i].state;
+		uint32_t node;
+		const struct dr_plan_tree *tree = dr_plan_tree(t->pl, row->tasks[i], &node);
+		const struct dr_tree_node *nd = tree ? &tree->tree.nodes[node] : NULL;
+		uint8_t state = t->pl->graph->tasks[row->tasks[i]].state;
 
-		if (node)
-			span(t, node->first_leaf, node->n_leaves, st->tree.n_leaves, &from, &to);
+		if (nd)
+			span(t, tree->first_leaf + nd->first_leaf, nd->n_leaves, st->n_leaves, &from, &to);
 		else
 			span(t, i, 1, row->n, &from, &to);
 		for (uint32_t c = from; c < to; c++)
@@ -259,7 +260,8 @@ add_inputs(struct text *t, uint32_t from, uint32_t to)
 	for (uint32_t r = from; r < to; r++) {
 		const struct dr_rows_row *row = &t->rows->rows[r];
 
-		for (uint32_t task = row->first; task - row->first < row->n; task++) {
+		for (uint32_t k = 0; k < row->n; k++) {
+			uint32_t task = row->tasks[k];
 			const uint32_t *in = dr_graph_inputs(g, task);
 
 			for (uint32_t i = 0; i < g->tasks[task].n_in && g->tasks[task].state != DR_UNWANTED;
@@ -362,7 +364,7 @@ add_title(struct text *t, uint32_t from, uint32_t to)
 		}
 		dr_buf_adds(t->out, first ? "" : ", ");
 		if (row->n == 1) {
-			dr_plan_task_name(t->pl, row->first, &name);
+			dr_plan_task_name(t->pl, row->tasks[0], &name);
 			dr_buf_fit(t->out, dr_buf_str(&name), left, t->o->utf8);
 		} else {
 			dr_buf_fit(t->out, t->pl->pipeline->stages[stage].name, left, t->o->utf8);

@@ -348,7 +348,8 @@ out:
 	if (was.sa_handler == SIG_IGN)
 		sigaction(SIGCHLD, &was, NULL);
 	if (rc == 0)
-		rc = dr_items_lines(m, 0, m->args->command.pos, "the command's output");
+		rc = dr_items_split(m, 0, m->it->kind == DR_GEN_COMMAND0 ? '\0' : '\n', m->args->command.pos,
+				    "the command's output");
 	dr_buf_free(&r.said);
 	dr_arena_free(&r.arena);
 	return rc;

@@ -436,11 +436,11 @@ dr_items_glob(struct dr_items_maker *m)
 	}
 	if (m->diags->total != before)
 		return -1;
-	it->at = dr_items_sort(dr_buf_cstr(&it->bytes), it->bytes.n, &it->n);
+	it->at = dr_items_sort(dr_buf_cstr(&it->bytes), it->bytes.n, &it->base);
 	if (!it->at)
 		return dr_err_nomem(m->err);
-	it->cap_at = it->n;
-	if (!it->n && !m->args->empty_ok)
+	it->cap_at = it->base;
+	if (!it->base && !m->args->empty_ok)
 		return complain_empty(m);
 	return 0;
 }

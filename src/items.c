@@ -3,13 +3,11 @@
 #include "items.h"
 
 #include "arena.h"
+#include "csv.h"
 #include "err.h"
 #include "items-table.h"
 #include "lex.h"
-#include "os.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,108 +31,10 @@ dr_items_complain(const struct dr_items_maker *m, struct dr_pos pos, const char 
 	return -1;
 }
 
-/* A row that begins at byte `at`. */
-static int
-add_row(struct dr_items_maker *m, size_t at)
+const char *
+dr_items_cure(const struct dr_items_maker *m)
 {
-	struct dr_items *it = m->it;
-
-	if (it->n == DR_ROWS_MAX)
-		return dr_items_complain(m, m->args->pos, "more than %u rows", (unsigned)DR_ROWS_MAX);
-	if (dr_grow(&it->at, &it->cap_at, (size_t)it->n + 1, sizeof(*it->at)))
-		return dr_err_nomem(m->err);
-	it->at[it->n++] = at;
-	return 0;
-}
-
-/* Which line of the text has byte `at`, from 1. */
-static unsigned long
-line_of(const char *text, size_t at)
-{
-	const char *end = text + at;
-	unsigned long line = 1;
-
-	while ((text = memchr(text, '\n', (size_t)(end - text)))) {
-		text++;
-		line++;
-	}
-	return line;
-}
-
-int
-dr_items_lines(struct dr_items_maker *m, size_t from, struct dr_pos pos, const char *what)
-{
-	struct dr_buf *b = &m->it->bytes;
-	const char *nul;
-
-	if (b->n == from)
-		return 0;
-	nul = memchr(b->p + from, '\0', b->n - from);
-	if (nul)
-		return dr_items_complain(m, pos, "'%s' has a byte 0 in line %lu, which no argument can hold",
-					 what, line_of(b->p + from, (size_t)(nul - b->p) - from));
-	/* The last line may have no end; then the buffer's own NUL gets to belong to it. */
-	if (b->p[b->n - 1] != '\n')
-		dr_buf_addc(b, '\n');
-	if (b->failed)
-		return dr_err_nomem(m->err);
-	while (from < b->n) {
-		char *end = memchr(b->p + from, '\n', b->n - from);
-		size_t next = (size_t)(end - b->p) + 1;
-
-		*end = '\0';
-		/* Nobody means an empty line to be a row. */
-		if (next > from + 1 && add_row(m, from))
-			return -1;
-		from = next;
-	}
-	return 0;
-}
-
-static int
-read_lines(struct dr_items_maker *m, const struct dr_template *file)
-{
-	const size_t from = m->it->bytes.n;
-	struct dr_buf path = { 0 };
-	struct dr_err why = { 0 };
-	int rc = -1;
-
-	dr_template_text(file, &path);
-	if (path.failed) {
-		dr_err_nomem(m->err);
-		goto out;
-	}
-	if (!dr_str_is(dr_buf_str(&path), "-")) {
-		rc = dr_slurp(m->opts->root, dr_buf_cstr(&path), &m->it->bytes, &why);
-	} else if (m->opts->standard_input < 0) {
-		dr_items_complain(m, file->pos, "standard input cannot be read here");
-		goto out;
-	} else {
-		rc = dr_slurp_fd(m->opts->standard_input, &m->it->bytes, "standard input", &why);
-	}
-	if (rc && why.sys == ENOMEM)
-		dr_err_nomem(m->err);
-	else if (rc)
-		dr_items_complain(m, file->pos, "cannot read '%s': %s", dr_buf_cstr(&path),
-				  strerror(why.sys));
-	else
-		rc = dr_items_lines(m, from, file->pos, dr_buf_cstr(&path));
-out:
-	dr_buf_free(&path);
-	return rc;
-}
-
-static int
-make_lines(struct dr_items_maker *m)
-{
-	const uint32_t before = m->diags->total;
-
-	for (uint32_t i = 0; i < m->args->n_words; i++) {
-		/* Tells of every file that is missing, not only of the first. */
-		if (read_lines(m, &m->args->words[i]) && m->diags->total == before)
-			return -1;
-	}
-	return m->diags->total == before ? 0 : -1;
+	return m->args->name.n && *m->args->name.p == '-' ? "" : "; say 'empty = ok' if that may be";
 }
 
 static int
@@ -143,7 +43,7 @@ make_list(struct dr_items_maker *m)
 	struct dr_buf *b = &m->it->bytes;
 
 	for (uint32_t i = 0; i < m->args->n_words; i++) {
-		if (add_row(m, b->n))
+		if (dr_items_add(m, b->n))
 			return -1;
 		dr_template_text(&m->args->words[i], b);
 		dr_buf_addc(b, '\0');
@@ -164,7 +64,7 @@ make_range(struct dr_items_maker *m)
 		return dr_items_complain(m, m->args->pos, "a range of more than %u numbers",
 					 (unsigned)DR_ROWS_MAX);
 	m->it->range = *r;
-	m->it->n = (uint32_t)last + 1;
+	m->it->base = (uint32_t)last + 1;
 	return 0;
 }
 
@@ -179,48 +79,94 @@ trim(struct dr_items *it)
 		it->bytes.p = p;
 		it->bytes.cap = it->bytes.n + 1;
 	}
-	if (it->at && it->n && (at = realloc(it->at, it->n * sizeof(*at)))) {
+	if (it->at && it->base && (at = realloc(it->at, it->base * sizeof(*at)))) {
 		it->at = at;
-		it->cap_at = it->n;
+		it->cap_at = it->base;
 	}
 }
 
 static int (*const makers[DR_GENERATORS])(struct dr_items_maker *m) = {
-	[DR_GEN_GLOB] = dr_items_glob, [DR_GEN_RANGE] = make_range,         [DR_GEN_LIST] = make_list,
-	[DR_GEN_LINES] = make_lines,   [DR_GEN_COMMAND] = dr_items_command,
+	[DR_GEN_GLOB] = dr_items_glob,
+	[DR_GEN_RANGE] = make_range,
+	[DR_GEN_LIST] = make_list,
+	[DR_GEN_LINES] = dr_items_lines,
+	[DR_GEN_LINES0] = dr_items_lines,
+	[DR_GEN_COMMAND] = dr_items_command,
+	[DR_GEN_COMMAND0] = dr_items_command,
+	[DR_GEN_CSV] = dr_items_csv,
+	[DR_GEN_TSV] = dr_items_csv,
+	[DR_GEN_PRODUCT] = dr_items_product,
+	[DR_GEN_ZIP] = dr_items_zip,
+	[DR_GEN_CONCAT] = dr_items_concat,
 };
-
-const char *
-dr_items_cure(const struct dr_items_maker *m)
-{
-	return m->args->name.n && *m->args->name.p == '-' ? "" : "; say 'empty = ok' if that may be";
-}
 
 /* What yielded nothing; a glob has told already, with its patterns. */
 static const char *const nothing[DR_GENERATORS] = {
+	[DR_GEN_GLOB] = "the glob matches no file",
 	[DR_GEN_LIST] = "the list is empty",
 	[DR_GEN_LINES] = "there is no line to read",
+	[DR_GEN_LINES0] = "there is no row to read",
 	[DR_GEN_COMMAND] = "the command printed no line",
+	[DR_GEN_COMMAND0] = "the command printed no row",
+	[DR_GEN_CSV] = "there is no record to read",
+	[DR_GEN_TSV] = "there is no record to read",
+	[DR_GEN_PRODUCT] = "a part of the product is empty",
+	[DR_GEN_ZIP] = "its parts are empty",
+	[DR_GEN_CONCAT] = "its parts are empty",
 };
 
-int
-dr_items_make(const struct dr_pipeline *p, const struct dr_args *args, const struct dr_items_options *opts,
-	      struct dr_items **out, struct dr_diags *diags, struct dr_err *err)
+static void
+set_left(struct dr_items *it)
 {
-	struct dr_items_maker m = { .p = p, .args = args, .opts = opts, .diags = diags, .err = err };
-	struct dr_pos pos = args->n_words ? args->words[0].pos : args->pos;
-	int rc;
+	it->n = it->n_kept < it->limit ? it->n_kept : it->limit;
+}
+
+static int
+shape(struct dr_items_maker *m)
+{
+	const struct dr_args *a = m->args;
+	struct dr_items *it = m->it;
+	uint32_t before = m->diags->total;
+
+	it->n_kept = it->base;
+	it->limit = a->limit ? a->limit : UINT32_MAX;
+	it->batch = a->batch ? a->batch : 1;
+	if (a->n_where && dr_items_where(m))
+		return -1;
+	if (a->unique && dr_items_unique(m))
+		return -1;
+	if (a->sort != DR_SORT_DEFAULT && dr_items_order(m))
+		return -1;
+	set_left(it);
+	if (it->n || a->empty_ok || m->diags->total != before)
+		return m->diags->total != before ? -1 : 0;
+	if (it->base)
+		return dr_items_complain(m, a->where[0].pos, "'where' leaves none of %" PRIu32 " row%s%s",
+					 it->base, it->base == 1 ? "" : "s", dr_items_cure(m));
+	return dr_items_complain(m,
+				 a->command.pos.line ? a->command.pos
+				 : a->n_words        ? a->words[0].pos
+						     : a->pos,
+				 "%s%s", nothing[a->kind], dr_items_cure(m));
+}
+
+int
+dr_items_make(const struct dr_pipeline *p, const struct dr_args *args, struct dr_items *const *all,
+	      const struct dr_items_options *opts, struct dr_items **out, struct dr_diags *diags,
+	      struct dr_err *err)
+{
+	struct dr_items_maker m = {
+		.p = p, .args = args, .opts = opts, .all = all, .diags = diags, .err = err
+	};
 
 	*out = NULL;
 	m.it = calloc(1, sizeof(*m.it));
 	if (!m.it)
 		return dr_err_nomem(err);
 	m.it->kind = args->kind;
-	rc = makers[args->kind](&m);
-	if (rc == 0 && m.it->n == 0 && !args->empty_ok)
-		rc = dr_items_complain(&m, args->kind == DR_GEN_COMMAND ? args->command.pos : pos, "%s%s",
-				       nothing[args->kind], dr_items_cure(&m));
-	if (rc) {
+	m.it->files = args->kind == DR_GEN_GLOB;
+	m.it->width = args->n_columns - args->n_groups;
+	if (makers[args->kind](&m) || shape(&m)) {
 		dr_items_free(m.it);
 		return -1;
 	}
@@ -235,21 +181,18 @@ dr_items_free(struct dr_items *it)
 	if (!it)
 		return;
 	dr_buf_free(&it->bytes);
+	dr_buf_free(&it->groups);
 	free(it->at);
 	free(it->kept);
+	free(it->group_at);
+	free(it->parts);
 	free(it);
-}
-
-uint32_t
-dr_items_rows(const struct dr_items *it)
-{
-	return it->n;
 }
 
 bool
 dr_items_files(const struct dr_items *it)
 {
-	return it->kind == DR_GEN_GLOB;
+	return it->files;
 }
 
 static void
@@ -258,19 +201,130 @@ add_number(const struct dr_range *r, uint32_t i, struct dr_buf *out)
 	uint64_t distance = r->step * i;
 	int64_t n = (int64_t)(r->from <= r->to ? (uint64_t)r->from + distance : (uint64_t)r->from - distance);
 	uint64_t digits = n < 0 ? -(uint64_t)n : (uint64_t)n;
+	char text[24], *p = text + sizeof(text);
 
+	/* By hand, as a million of them is a normal day. */
+	do
+		*--p = (char)('0' + digits % 10);
+	while (digits /= 10);
 	if (n < 0)
 		dr_buf_addc(out, '-');
-	dr_buf_addf(out, "%0*" PRIu64, (int)r->width, digits);
+	for (size_t k = (size_t)(text + sizeof(text) - p); k < r->width; k++)
+		dr_buf_addc(out, '0');
+	dr_buf_add(out, p, (size_t)(text + sizeof(text) - p));
+}
+
+/* A record as a line of the file would have it. */
+static void
+add_record(const struct dr_items *it, uint32_t base, struct dr_buf *out)
+{
+	const char *p = it->bytes.p + it->at[base], separator = it->kind == DR_GEN_CSV ? ',' : '\t';
+
+	for (uint32_t c = 0; c < it->width; c++) {
+		struct dr_str field = dr_str(p);
+
+		if (c)
+			dr_buf_addc(out, separator);
+		dr_csv_quote(out, field, separator);
+		p += field.n + 1;
+	}
+}
+
+void
+dr_items_base(const struct dr_items *it, uint32_t base, struct dr_buf *out)
+{
+	if (it->kind == DR_GEN_RANGE)
+		add_number(&it->range, base, out);
+	else if (it->n_parts)
+		dr_items_parts_row(it, base, out);
+	else if (it->width)
+		add_record(it, base, out);
+	else
+		dr_buf_adds(out, it->bytes.p + it->at[base]);
+}
+
+void
+dr_items_base_column(const struct dr_items *it, uint32_t base, uint32_t column, struct dr_buf *out)
+{
+	const char *p;
+
+	if (column < it->width && it->n_parts) {
+		dr_items_parts_column(it, base, column, out);
+		return;
+	}
+	p = column < it->width ? it->bytes.p + it->at[base] : it->groups.p + it->group_at[base];
+	for (uint32_t c = column < it->width ? 0 : it->width; c < column; c++)
+		p += strlen(p) + 1;
+	dr_buf_adds(out, p);
+}
+
+uint32_t
+dr_items_base_of(const struct dr_items *it, uint32_t value)
+{
+	return it->kept ? it->kept[value] : value;
+}
+
+uint32_t
+dr_items_values(const struct dr_items *it)
+{
+	return it->n;
+}
+
+void
+dr_items_value(const struct dr_items *it, uint32_t value, struct dr_buf *out)
+{
+	dr_items_base(it, dr_items_base_of(it, value), out);
+}
+
+void
+dr_items_value_column(const struct dr_items *it, uint32_t value, uint32_t column, struct dr_buf *out)
+{
+	dr_items_base_column(it, dr_items_base_of(it, value), column, out);
+}
+
+uint32_t
+dr_items_rows(const struct dr_items *it)
+{
+	return it->n / it->batch + (it->n % it->batch > 0);
+}
+
+uint32_t
+dr_items_row_values(const struct dr_items *it, uint32_t row, uint32_t *first)
+{
+	*first = row * it->batch;
+	return it->n - *first < it->batch ? it->n - *first : it->batch;
 }
 
 void
 dr_items_row(const struct dr_items *it, uint32_t row, struct dr_buf *out)
 {
-	if (it->kind == DR_GEN_RANGE)
-		add_number(&it->range, it->kept ? it->kept[row] : row, out);
-	else
-		dr_buf_adds(out, it->bytes.p + it->at[row]);
+	uint32_t first, n = dr_items_row_values(it, row, &first);
+
+	dr_items_value(it, first, out);
+	if (n > 1) {
+		dr_buf_adds(out, "..");
+		dr_items_value(it, first + n - 1, out);
+	}
+}
+
+void
+dr_items_column(const struct dr_items *it, uint32_t row, uint32_t column, struct dr_buf *out)
+{
+	dr_items_value_column(it, row * it->batch, column, out);
+}
+
+int
+dr_items_keep_all(struct dr_items *it, struct dr_err *err)
+{
+	if (it->kept)
+		return 0;
+	it->kept = malloc(((size_t)it->base + 1) * sizeof(*it->kept));
+	if (!it->kept)
+		return dr_err_nomem(err);
+	for (uint32_t i = 0; i < it->base; i++)
+		it->kept[i] = i;
+	it->n_kept = it->base;
+	return 0;
 }
 
 int
@@ -278,22 +332,12 @@ dr_items_drop(struct dr_items *it, const uint8_t *bitmap, struct dr_err *err)
 {
 	uint32_t n = 0;
 
-	if (it->kind == DR_GEN_RANGE && !it->kept) {
-		it->kept = malloc((size_t)it->n * sizeof(*it->kept));
-		if (!it->kept)
-			return dr_err_nomem(err);
-		for (uint32_t i = 0; i < it->n; i++)
-			it->kept[i] = i;
-	}
-	for (uint32_t i = 0; i < it->n; i++) {
-		if (bitmap[i / 8] >> i % 8 & 1)
-			continue;
-		if (it->kept)
-			it->kept[n] = it->kept[i];
-		else
-			it->at[n] = it->at[i];
-		n++;
-	}
-	it->n = n;
+	if (dr_items_keep_all(it, err))
+		return -1;
+	for (uint32_t i = 0; i < it->n_kept; i++)
+		if (i >= it->n || !(bitmap[i / 8] >> i % 8 & 1))
+			it->kept[n++] = it->kept[i];
+	it->n_kept = n;
+	set_left(it);
 	return 0;
 }

@@ -21,6 +21,8 @@ enum {
 	DR_JOURNAL_ORDER = 0x01020304,
 	DR_JOURNAL_PIECE = 1 << 20, /* bytes read or written at once */
 	DR_RECORD_ALIGN = 8,
+	DR_RECORD_STATUS = 0xffffff, /* of the field status: what wait(2) gives, */
+	DR_RECORD_HOW = 24,          /* and from this bit on enum dr_rec_how */
 };
 
 /* In no UTF-8 text, and no such bytes in a row in a number that one would meet. */

@@ -235,7 +235,7 @@ dr_journal_begin_task(struct dr_journal *j, enum dr_record_kind kind, const stru
 		.peak_kb = t->peak_kb,
 		.log_at = t->log_at,
 		.log_len = t->log_len,
-		.status = t->status,
+		.status = (t->status & DR_RECORD_STATUS) | (int32_t)(t->how & 0x7f) << DR_RECORD_HOW,
 		.tries = t->tries,
 		.n_in = t->n_in,
 		.n_uses = t->n_uses,

@@ -35,6 +35,15 @@ struct dr_rec_run { /* RUN and BYE */
 
 enum { DR_REC_HASHED = 1, DR_REC_RECENT = 2 };
 
+/* What a FAIL is about. */
+enum dr_rec_how {
+	DR_REC_BY_ITSELF,   /* status says it */
+	DR_REC_TIMEOUT,     /* ended by us after its timeout */
+	DR_REC_CANCELLED,   /* ended by us, as all was stopped: no failure of its own */
+	DR_REC_UNPUBLISHED, /* exited 0, and that was not enough */
+	DR_REC_NO_START,    /* could not be started */
+};
+
 /* One file of a DONE. */
 struct dr_rec_file {
 	struct dr_stamp stamp;
@@ -52,6 +61,7 @@ struct dr_rec_task {
 	uint64_t peak_kb;
 	uint64_t log_at, log_len; /* in the run's log file; log_len 0: it printed nothing */
 	int32_t status;           /* as wait(2) gives it */
+	uint32_t how;             /* enum dr_rec_how */
 	uint32_t tries;
 	uint64_t origin; /* which Dagfile's rows these are: see dr_plan_options */
 	uint32_t n_in, n_uses, n_out;

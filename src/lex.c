@@ -287,8 +287,8 @@ take_value(struct dr_lexer *lx, const struct row *r, size_t equals, struct dr_li
 	return take_lines(lx, *r, from, &line->value);
 }
 
-/* The '=' of a line at the margin, or the length of the line if it has none: only a single word, or `let` and one
- * more, can stand before it, as names of files may have one. */
+/* The '=' of a line at the margin, or the length of the line if it has none: only a single word, or `let` or `pool`
+ * and one more, can stand before it, as names of files may have one. */
 static size_t
 head_equals(struct dr_str s, size_t *first_end)
 {
@@ -298,7 +298,8 @@ head_equals(struct dr_str s, size_t *first_end)
 	while (first < end && !is_blank(s.p[first]))
 		first++;
 	*first_end = first;
-	if (eq && trim_end(sub(s, 0, end)).n != first && !dr_str_is(sub(s, 0, first), "let"))
+	if (eq && trim_end(sub(s, 0, end)).n != first && !dr_str_is(sub(s, 0, first), "let") &&
+	    !dr_str_is(sub(s, 0, first), "pool"))
 		return s.n;
 	return end;
 }

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Whether "NAME=…" sets this name. */
 static bool
@@ -36,6 +37,23 @@ set(char **envp, uint32_t *n, char *var)
 		++*n;
 }
 
+/* Who a task is, for a dagrun that it calls: it must not wait for the task itself. The task's own identity comes last, at its start. */
+static int
+make_chain(struct dr_local *l, char *const *envp, uint32_t n)
+{
+	static const char name[] = "DAGRUN_TASKS";
+	uint32_t was = place_of(envp, n, name, sizeof(name) - 1);
+	struct stat st;
+
+	if (fstat(l->o.state_dir, &st))
+		memset(&st, 0, sizeof(st));
+	dr_buf_reset(&l->scratch);
+	dr_buf_addf(&l->scratch, "%s=%s %" PRIx64 ":%" PRIx64 ":", name, was < n ? envp[was] + sizeof(name) : "",
+		    (uint64_t)st.st_dev, (uint64_t)st.st_ino);
+	l->above = l->scratch.failed ? NULL : dr_arena_strndup(&l->env_arena, l->scratch.p, l->scratch.n);
+	return l->above ? 0 : -1;
+}
+
 /* What all stages have: what we inherited, where the jobserver is, and whose task it is. */
 static int
 make_base(struct dr_local *l)
@@ -48,7 +66,7 @@ make_base(struct dr_local *l)
 		n++;
 	for (; js && js[more - 1]; more++)
 		;
-	envp = dr_arena_array(&l->env_arena, (size_t)n + more + 1, sizeof(*envp));
+	envp = dr_arena_array(&l->env_arena, (size_t)n + more + 2, sizeof(*envp));
 	dr_buf_reset(&l->scratch);
 	dr_buf_addf(&l->scratch, "DAGRUN_RUN=%016" PRIx64, l->o.run);
 	if (!envp || l->scratch.failed)
@@ -65,16 +83,22 @@ make_base(struct dr_local *l)
 	if (!envp[n])
 		return -1;
 	set(envp, &n, envp[n]);
+	if (make_chain(l, envp, n))
+		return -1;
+	l->chain = place_of(envp, n, "DAGRUN_TASKS", 12);
+	set(envp, &n, l->above);
 	l->n_base = n;
 	l->base = envp;
 	return 0;
 }
 
+/* Lists of inputs are files in it. */
 static bool
 has_tmp(const struct dr_stage *st)
 {
 	const struct dr_command *c = &st->run;
-	bool has = c->shell && dr_template_has(&c->text, DR_PH_TMP);
+	bool has = dr_template_has(&c->text, DR_PH_LIST) || dr_template_has(&c->text, DR_PH_LIST0) ||
+		   (c->shell && dr_template_has(&c->text, DR_PH_TMP));
 
 	for (uint32_t i = 0; !has && !c->shell && i < c->n_words; i++)
 		has = dr_template_has(&c->words[i], DR_PH_TMP);
@@ -200,6 +224,14 @@ dr_local_env(struct dr_local *l, uint32_t task, const struct dr_values *v, const
 
 	if (!se)
 		return NULL;
+	dr_buf_reset(b);
+	dr_buf_addf(b, "%s%016" PRIx64 "%016" PRIx64, l->above, l->o.plan->graph->tasks[task].id.hi,
+		    l->o.plan->graph->tasks[task].id.lo);
+	se->envp[l->chain] = b->failed ? NULL : dr_arena_strndup(&l->arena, b->p, b->n);
+	if (!se->envp[l->chain]) {
+		dr_err_nomem(err);
+		return NULL;
+	}
 	if (se->tmp && se->tmpdir != DR_NONE) {
 		dr_buf_reset(b);
 		dr_buf_addf(b, "TMPDIR=%s", tmp);

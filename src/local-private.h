@@ -63,7 +63,8 @@ struct dr_local {
 	uint8_t *flags;                            /* a byte a task: DR_LOCAL_… */
 	struct dr_stage_env *envs;                 /* by stage */
 	char **base; /* what every stage's environment begins with; NULL: not made yet */
-	uint32_t n_base;
+	uint32_t n_base, chain; /* chain: place of DAGRUN_TASKS in it */
+	char *above; /* what it is to begin with: what we inherited, and our state directory */
 	struct dr_arena env_arena;
 	struct dr_arena arena; /* of one start */
 	struct dr_buf scratch, tmp_path;

@@ -79,6 +79,34 @@ make_tmp(struct launch *la, struct dr_err *err)
 	return l->tmp_path.failed ? dr_err_nomem(err) : 0;
 }
 
+/* {in:list} and {in:list0} of the command, as files. */
+static int
+make_lists(struct launch *la, struct dr_err *err)
+{
+	const struct dr_template *text = &la->stage->run.text;
+	struct dr_buf *b = &la->l->scratch, path = { 0 };
+	int fd = -1, rc = 0;
+
+	for (uint32_t i = 0; i < text->n && rc == 0; i++) {
+		if (!dr_piece_is_list(&text->pieces[i]))
+			continue;
+		dr_buf_reset(b);
+		dr_buf_reset(&path);
+		dr_list_name(&la->values, &text->pieces[i], &path);
+		rc = dr_list_text(&la->values, &text->pieces[i], b, err);
+		if (rc == 0 && path.failed)
+			rc = dr_err_nomem(err);
+		if (rc)
+			break;
+		fd = openat(la->l->o.root, dr_buf_cstr(&path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (fd < 0 || dr_write_full(fd, b->p, b->n))
+			rc = dr_err_sys(err, errno, "write the list %s", dr_buf_cstr(&path));
+		dr_close(&fd);
+	}
+	dr_buf_free(&path);
+	return rc;
+}
+
 /* The command's words and environment, with the names that the outputs have for now. */
 static int
 expand(struct launch *la, const struct dr_grant *g, struct dr_err *err)
@@ -92,6 +120,8 @@ expand(struct launch *la, const struct dr_grant *g, struct dr_err *err)
 	la->values.slot = g->slot;
 	la->values.attempt = g->attempt;
 	la->values.tmp = la->tmp ? l->tmp_path.p : NULL;
+	if (la->tmp && make_lists(la, err))
+		return -1;
 	if (dr_command_expand(&la->stage->run, &l->o.plan->pipeline->shell, &la->values.v, &l->arena,
 			      &la->exec, err))
 		return -1;
@@ -306,6 +336,7 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 		return DR_STARTED;
 	/* Whoever had it, or has come and gone since the plan was made, may have made it, or died of it. */
 	if (l->o.look && l->o.look(l->o.arg, task) == 1) {
+		dr_publish_read_elsewhere(l->o.publisher, task, NULL);
 		dr_local_clean(l, task, false);
 		return DR_START_DONE;
 	}
@@ -332,6 +363,7 @@ not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, const s
 	/* The numbers that a shell has for this. */
 	e.outcome.status = (why->sys == ENOENT ? 127 : 126) << 8;
 	e.outcome.end = e.outcome.start;
+	e.outcome.how = DR_REC_NO_START;
 	dr_publish_abort(l->o.publisher, task, lacks_room(why) ? NULL : &e.outcome, NULL);
 	if (lacks_room(why))
 		return DR_START_LATER;

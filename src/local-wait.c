@@ -55,6 +55,20 @@ is_over(const struct dr_local_slot *s)
 	return si.si_pid != 0;
 }
 
+/* What ends us from a terminal goes to our whole group, and so to a task that has no session of its own yet. It was
+ * stopped like the others, though by somebody else. */
+static bool
+was_interrupted(const struct dr_local_slot *s)
+{
+	siginfo_t si;
+
+	si.si_pid = 0;
+	if (waitid(P_PID, (id_t)s->pid, &si, WEXITED | WNOHANG | WNOWAIT) || !si.si_pid)
+		return false;
+	return si.si_code == CLD_KILLED &&
+	       (si.si_status == SIGINT || si.si_status == SIGTERM || si.si_status == SIGHUP);
+}
+
 static bool
 runs(const struct dr_local_slot *s)
 {
@@ -147,7 +161,7 @@ dr_local_cancel(struct dr_executor *ex, uint32_t task, bool hard)
 	struct dr_local_slot *s = dr_local_by_task(l, task);
 	bool first;
 
-	if (!runs(s) || is_over(s))
+	if (!runs(s) || (is_over(s) && !was_interrupted(s)))
 		return;
 	first = s->cause == DR_CAUSE_NONE;
 	if (first)

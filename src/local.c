@@ -142,6 +142,12 @@ judge_success(struct dr_local *l, struct dr_local_slot *s)
 static void
 judge(struct dr_local *l, struct dr_local_slot *s)
 {
+	static const enum dr_rec_how recorded[] = {
+		[DR_HOW_EXIT] = DR_REC_BY_ITSELF,	  [DR_HOW_SIGNAL] = DR_REC_BY_ITSELF,
+		[DR_HOW_TIMEOUT] = DR_REC_TIMEOUT,	  [DR_HOW_CANCELLED] = DR_REC_CANCELLED,
+		[DR_HOW_UNPUBLISHED] = DR_REC_UNPUBLISHED, [DR_HOW_NO_START] = DR_REC_NO_START,
+	};
+
 	if (s->lost)
 		fail(s, DR_HOW_UNPUBLISHED,
 		     "how it ended is not known: another part of this program has waited for it");
@@ -155,6 +161,7 @@ judge(struct dr_local *l, struct dr_local_slot *s)
 		fail(s, DR_HOW_EXIT, NULL);
 	else
 		judge_success(l, s);
+	s->outcome.how = recorded[s->how];
 	if (s->result != DR_RESULT_DONE)
 		dr_publish_abort(l->o.publisher, s->task, s->result == DR_RESULT_AGAIN ? NULL : &s->outcome,
 				 NULL);
@@ -236,8 +243,8 @@ dr_local_settle(struct dr_local *l, struct dr_sched *sched, int64_t now, struct 
 		dr_local_leave(l, s);
 		dr_sched_ended(sched, task, s->result, now);
 	}
-	/* What the last ones let go of has no later turn. */
-	if (rc == 0 && first && !l->running && dr_journal_pending(l->o.journal))
+	/* What the consumers let go of takes room that others may need, and keeps other runs from beginning. */
+	if (rc == 0 && first && dr_journal_pending(l->o.journal))
 		rc = dr_publish_commit(l->o.publisher, on_published, l, err);
 	return rc;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define USE_MASK ((UINT64_C(1) << 30) - 1)
 #define RUN_BASE (INT64_C(1) << 31)
 #define TASK_BASE (INT64_C(1) << 32)
 #define TASK_MASK ((UINT64_C(1) << 62) - 1)
@@ -64,6 +65,12 @@ static int64_t
 run_byte(uint64_t run)
 {
 	return RUN_BASE + (int64_t)(run & (uint64_t)(RUN_BASE - 1));
+}
+
+static int64_t
+use_byte(uint64_t key)
+{
+	return 1 + (int64_t)(key & USE_MASK);
 }
 
 /* One byte, never waiting. type is F_RDLCK, F_WRLCK or F_UNLCK. 0, or -1 with errno: EAGAIN when somebody else
@@ -121,14 +128,14 @@ refused(int e)
 	return e == ENOLCK || e == EOPNOTSUPP || e == ENOTSUP || e == EINVAL || e == ENOSYS;
 }
 
-/* Takes byte 0, shared: 0, or -1 with errno. Tries in steps: F_OFD_SETLKW has no limit of time, and an alarm
+/* Takes a byte, shared: 0, or -1 with errno. Tries in steps: F_OFD_SETLKW has no limit of time, and an alarm
  * would need a signal that is not ours. */
 static int
-share_state(int fd, int64_t wait)
+share(int fd, int64_t byte, int64_t wait)
 {
 	const int64_t deadline = dr_now() + (wait > 0 ? wait : 0);
 
-	while (set_byte(fd, F_RDLCK, 0)) {
+	while (set_byte(fd, F_RDLCK, byte)) {
 		struct timespec step = { .tv_nsec = STEP_NS };
 		int64_t left;
 
@@ -161,7 +168,7 @@ dr_lock_open(int state_dir, uint64_t run, int64_t wait, struct dr_lock **out, bo
 		dr_err_sys(err, errno, "open .dagrun/lock");
 		goto fail;
 	}
-	if (share_state(l->fd, wait)) {
+	if (share(l->fd, 0, wait)) {
 		if (errno == EAGAIN) {
 			dr_err_set(err, DR_STATE,
 				   "another dagrun has kept .dagrun/lock to itself for %.1f s; it may be "
@@ -186,6 +193,25 @@ dr_lock_open(int state_dir, uint64_t run, int64_t wait, struct dr_lock **out, bo
 fail:
 	dr_lock_close(l);
 	return -1;
+}
+
+int
+dr_lock_look(int state_dir, struct dr_lock **out, struct dr_err *err)
+{
+	struct dr_lock *l;
+	int fd = openat(state_dir, "lock", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	*out = NULL;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : dr_err_sys(err, errno, "open .dagrun/lock");
+	l = calloc(1, sizeof(*l));
+	if (!l) {
+		dr_close(&fd);
+		return dr_err_nomem(err);
+	}
+	l->fd = fd;
+	*out = l;
+	return 0;
 }
 
 void
@@ -303,4 +329,43 @@ dr_lock_share(struct dr_lock *l)
 {
 	if (!l->alone)
 		set_byte(l->fd, F_RDLCK, 0);
+}
+
+int
+dr_lock_use(struct dr_lock *l, uint64_t key, int64_t wait, struct dr_err *err)
+{
+	if (l->alone || share(l->fd, use_byte(key), wait) == 0)
+		return 0;
+	if (errno != EAGAIN)
+		return dr_err_sys(err, errno, "lock .dagrun/lock");
+	return dr_err_set(err, DR_STATE,
+			  "another dagrun has kept a stage to itself for %.1f s; it may be removing what nobody "
+			  "needs any more: try again",
+			  (double)wait / 1e9);
+}
+
+void
+dr_lock_unuse(struct dr_lock *l, uint64_t key)
+{
+	if (!l->alone)
+		set_byte(l->fd, F_UNLCK, use_byte(key));
+}
+
+bool
+dr_lock_use_alone(struct dr_lock *l, uint64_t key)
+{
+	return l->alone || set_byte(l->fd, F_WRLCK, use_byte(key)) == 0;
+}
+
+void
+dr_lock_use_shared(struct dr_lock *l, uint64_t key)
+{
+	if (!l->alone)
+		set_byte(l->fd, F_RDLCK, use_byte(key));
+}
+
+bool
+dr_lock_shared(const struct dr_lock *l)
+{
+	return held_by_other(l, 0);
 }

@@ -3,6 +3,8 @@
  * after a crash.
  *
  * byte 0: the state itself: shared by every run, exclusive for compaction
+ * byte 1 + key mod 2^30: that stage is planned: shared by every run that may read its outputs, exclusive while
+ * one removes some
  * byte 2^31 + run mod 2^31: this run is alive (shared, as two numbers may have one byte)
  * byte 2^32 + identity mod 2^62: that task is being made */
 #ifndef DR_LOCK_H
@@ -21,6 +23,9 @@ struct dr_lock;
  * locks: *alone is set, and every claim succeeds. */
 int dr_lock_open(int state_dir, uint64_t run, int64_t wait, struct dr_lock **out, bool *alone,
 		 struct dr_err *err);
+/* Only to ask dr_lock_alive and dr_lock_claimed: takes no lock, waits for nobody, makes nothing. Where there is no `lock` yet *out is
+ * NULL: nobody is at work. */
+int dr_lock_look(int state_dir, struct dr_lock **out, struct dr_err *err);
 void dr_lock_close(struct dr_lock *l);
 int dr_lock_fd(const struct dr_lock *l);
 
@@ -31,6 +36,15 @@ int dr_lock_claim(struct dr_lock *l, struct dr_hash128 id, struct dr_err *err);
 void dr_lock_release(struct dr_lock *l, struct dr_hash128 id);
 /* Is the task claimed by another run? For sweeping temporary names. */
 bool dr_lock_claimed(struct dr_lock *l, struct dr_hash128 id);
+/* Is another run here? */
+bool dr_lock_shared(const struct dr_lock *l);
+/* The run may read outputs of the stage with this key that others may remove: from now on they do not. Before
+ * it looks at files; waits at most `wait` ns (then -1 with DR_STATE). */
+int dr_lock_use(struct dr_lock *l, uint64_t key, int64_t wait, struct dr_err *err);
+void dr_lock_unuse(struct dr_lock *l, uint64_t key);
+/* Is it used by nobody else? Then others who want to use it wait until dr_lock_use_shared, or _unuse. */
+bool dr_lock_use_alone(struct dr_lock *l, uint64_t key);
+void dr_lock_use_shared(struct dr_lock *l, uint64_t key);
 /* The shared lock becomes exclusive if nobody else holds it: 1, or 0. dr_lock_share goes back. */
 int dr_lock_exclude(struct dr_lock *l);
 void dr_lock_share(struct dr_lock *l);

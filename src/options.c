@@ -39,7 +39,16 @@ enum option {
 	OPT_KEEP,
 	OPT_GRAPH,
 	OPT_FULL,
+	OPT_EXPORT,
 	OPT_EXPLAIN,
+	OPT_STATUS,
+	OPT_FAILED,
+	OPT_LOG,
+	OPT_JSON,
+	OPT_CLEAN,
+	OPT_ALL,
+	OPT_ORPHANS,
+	OPT_FORGET,
 	OPT_MAX_FAILURES,
 	OPT_WAIT,
 	OPT_PROGRESS,
@@ -76,12 +85,21 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_RETRIES] = { 0, "retries", DR_ARG_NEEDED, "N", "further tries after a failure (0)" },
 	[OPT_TIMEOUT] = { 0, "timeout", DR_ARG_NEEDED, "TIME", "end a task that takes longer: 90s, 5m, 2h" },
 	[OPT_KEEP] = { 0, "keep", DR_ARG_NEEDED, "yes|no", "whether outputs that only later stages read stay" },
-	[OPT_GRAPH] = { 0, "graph", DR_ARG_MAYBE, "text|dot", "show the tasks and the merge tree, and run nothing" },
+	[OPT_GRAPH] = { 0, "graph", DR_ARG_MAYBE, "FORMAT", "show the tasks and the merge tree as text, dot, svg, mermaid or json; run nothing" },
 	[OPT_FULL] = { 0, "full", DR_ARG_NONE, NULL, "with --graph=dot: every task, however many" },
+	[OPT_EXPORT] = { 0, "export", DR_ARG_NEEDED, "make|ninja|json", "the plan as a Makefile, a build.ninja, or JSON; run nothing" },
 	[OPT_EXPLAIN] = { 0, "explain", DR_ARG_MAYBE, "TARGET", "say why each task would run" },
+	[OPT_STATUS] = { 0, "status", DR_ARG_NONE, NULL, "what is done, running and left; also while another dagrun runs" },
+	[OPT_FAILED] = { 0, "failed", DR_ARG_NONE, NULL, "what failed, with its last lines; exit 1 if something did" },
+	[OPT_LOG] = { 0, "log", DR_ARG_NONE, NULL, "what the TARGETs printed, their commands, times and memory" },
+	[OPT_JSON] = { 0, "json", DR_ARG_NONE, NULL, "with one of these four, -n or --explain: for programs" },
+	[OPT_CLEAN] = { 0, "clean", DR_ARG_NONE, NULL, "remove outputs that nobody changed since: of TARGETs, or" },
+	[OPT_ALL] = { 0, "all", DR_ARG_NONE, NULL, "with --clean: all that this Dagfile made" },
+	[OPT_ORPHANS] = { 0, "orphans", DR_ARG_NONE, NULL, "with --clean: those that no row makes any more" },
+	[OPT_FORGET] = { 0, "forget", DR_ARG_NONE, NULL, "drop the records of TARGETs: they are made again" },
 	[OPT_MAX_FAILURES] = { 0, "max-failures", DR_ARG_NEEDED, "N", "start nothing more after N failures (1; with -k no limit)" },
 	[OPT_WAIT] = { 0, "wait", DR_ARG_NEEDED, "SECONDS", "how long another run may keep the state locked (10)" },
-	[OPT_PROGRESS] = { 0, "progress", DR_ARG_NEEDED, "auto|bar|plain|none", "how progress is shown (auto)" },
+	[OPT_PROGRESS] = { 0, "progress", DR_ARG_NEEDED, "auto|bar|plain|json|none", "how progress is shown (auto)" },
 	[OPT_COLOR] = { 0, "color", DR_ARG_NEEDED, "auto|always|never", "colours (auto)" },
 	[OPT_HELP] = { 'h', "help", DR_ARG_NONE, NULL, "print this" },
 	[OPT_VERSION] = { 0, "version", DR_ARG_NONE, NULL, "print the version" },
@@ -166,9 +184,13 @@ set_sync(struct parser *p, const char *value)
 static int
 set_choice(struct parser *p, enum option o, const char *value)
 {
-	static const char *const formats[] = { [DR_GRAPH_TEXT] = "text", [DR_GRAPH_DOT] = "dot" };
+	static const char *const formats[] = {
+		[DR_GRAPH_TEXT] = "text",       [DR_GRAPH_DOT] = "dot",   [DR_GRAPH_SVG] = "svg",
+		[DR_GRAPH_MERMAID] = "mermaid", [DR_GRAPH_JSON] = "json",
+	};
 	static const char *const shows[] = {
-		[DR_SHOW_AUTO] = "auto", [DR_SHOW_BAR] = "bar", [DR_SHOW_PLAIN] = "plain", [DR_SHOW_NONE] = "none"
+		[DR_SHOW_AUTO] = "auto", [DR_SHOW_BAR] = "bar", [DR_SHOW_PLAIN] = "plain", [DR_SHOW_NONE] = "none",
+		[DR_SHOW_JSON] = "json"
 	};
 	static const char *const colours[] = {
 		[DR_COLOUR_AUTO] = "auto", [DR_COLOUR_ALWAYS] = "always", [DR_COLOUR_NEVER] = "never"
@@ -176,11 +198,12 @@ set_choice(struct parser *p, enum option o, const char *value)
 	uint32_t i = DR_GRAPH_AUTO;
 
 	if (o == OPT_GRAPH) {
-		if (value && choose(p, o, value, formats, 4, "text or dot", &i))
+		if (value && choose(p, o, value, formats, sizeof(formats) / sizeof(*formats),
+				    "text, dot, svg, mermaid or json", &i))
 			return -1;
 		p->out->options.graph = (enum dr_graph_format)i;
 	} else if (o == OPT_PROGRESS) {
-		if (choose(p, o, value, shows, 4, "auto, bar, plain or none", &i))
+		if (choose(p, o, value, shows, 5, "auto, bar, plain, json or none", &i))
 			return -1;
 		p->out->options.progress = (enum dr_show)i;
 	} else {
@@ -188,6 +211,20 @@ set_choice(struct parser *p, enum option o, const char *value)
 			return -1;
 		p->out->options.colour = (enum dr_colour)i;
 	}
+	return 0;
+}
+
+static int
+set_export(struct parser *p, const char *value)
+{
+	static const char *const formats[] = {
+		[DR_EXPORT_MAKE] = "make", [DR_EXPORT_NINJA] = "ninja", [DR_EXPORT_JSON] = "json"
+	};
+	uint32_t i = DR_EXPORT_NONE;
+
+	if (choose(p, OPT_EXPORT, value, formats, sizeof(formats) / sizeof(*formats), "make, ninja or json", &i))
+		return -1;
+	p->out->options.export = (enum dr_export_format)i;
 	return 0;
 }
 
@@ -206,6 +243,40 @@ set_number(struct parser *p, enum option o, const char *value)
 	if (dr_parse_uint(dr_str(value), UINT32_MAX, &n) || !n)
 		return bad_value(p, o, value, "a number from 1 on");
 	p->out->options.max_failures = (uint32_t)n;
+	return 0;
+}
+
+static int
+set_ask(struct parser *p, enum option o, enum dr_ask ask)
+{
+	if (p->out->options.ask != DR_ASK_NONE && p->out->options.ask != ask)
+		return dr_err_set(p->err, DR_USAGE, "--%s and another question exclude each other",
+				  dr_option_table[o].name);
+	p->out->options.ask = ask;
+	return 0;
+}
+
+/* What of the questions goes together. */
+static int
+check_ask(const struct dr_options *o, struct dr_err *err)
+{
+	bool some = o->clean_all || o->clean_orphans;
+
+	if (some && o->ask != DR_ASK_CLEAN)
+		return dr_err_set(err, DR_USAGE, "--%s belongs to --clean", o->clean_all ? "all" : "orphans");
+	if (some && (o->n_targets || (o->clean_all && o->clean_orphans)))
+		return dr_err_set(err, DR_USAGE, "--clean takes targets, --all or --orphans: one of these");
+	if (o->ask >= DR_ASK_LOG && !some && !o->n_targets)
+		return dr_err_set(err, DR_USAGE, "--%s needs a target%s",
+				  o->ask == DR_ASK_LOG	 ? "log" :
+				  o->ask == DR_ASK_CLEAN ? "clean" :
+							   "forget",
+				  o->ask == DR_ASK_CLEAN ? ", --all or --orphans" : "");
+	if (o->json && o->ask != DR_ASK_STATUS && o->ask != DR_ASK_FAILED && o->ask != DR_ASK_LOG && !o->dry_run &&
+	    !o->explain)
+		return dr_err_set(err, DR_USAGE, "--json belongs to --status, --failed, --log, -n or --explain");
+	if (o->json && o->ask > DR_ASK_LOG)
+		return dr_err_set(err, DR_USAGE, "--json does not go with --clean and --forget");
 	return 0;
 }
 
@@ -279,10 +350,19 @@ apply(struct parser *p, enum option o, const char *value)
 	case OPT_PROGRESS:
 	case OPT_COLOR: return set_choice(p, o, value);
 	case OPT_FULL: opt->full = true; return 0;
+	case OPT_EXPORT: return set_export(p, value);
 	case OPT_EXPLAIN:
 		opt->explain = true;
 		opt->explain_target = value;
 		return 0;
+	case OPT_STATUS: return set_ask(p, o, DR_ASK_STATUS);
+	case OPT_FAILED: return set_ask(p, o, DR_ASK_FAILED);
+	case OPT_LOG: return set_ask(p, o, DR_ASK_LOG);
+	case OPT_CLEAN: return set_ask(p, o, DR_ASK_CLEAN);
+	case OPT_FORGET: return set_ask(p, o, DR_ASK_FORGET);
+	case OPT_JSON: opt->json = true; return 0;
+	case OPT_ALL: opt->clean_all = true; return 0;
+	case OPT_ORPHANS: opt->clean_orphans = true; return 0;
 	case OPT_MAX_FAILURES:
 	case OPT_WAIT: return set_number(p, o, value);
 	case OPT_HELP: p->what = DR_CL_HELP; return 0;
@@ -413,6 +493,8 @@ dr_options_parse(int argc, char **argv, struct dr_parsed *out, enum dr_command_l
 		return -1;
 	if (out->options.n_keys && out->options.file)
 		return dr_err_set(err, DR_USAGE, "-f and --%s exclude each other", p->keys[0].key);
+	if (check_ask(&out->options, err))
+		return -1;
 	out->options.settings = p->settings;
 	out->options.targets = p->targets;
 	out->options.keys = p->keys;

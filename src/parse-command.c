@@ -299,6 +299,8 @@ dr_parse_command(struct dr_parse *ps, const struct dr_scope *sc, const struct dr
 	c->text = found.text;
 	c->programs = found.programs;
 	c->n_programs = found.n_programs;
+	c->literals = found.literals;
+	c->n_literals = found.n_literals;
 	if (is_row_alone(&c->text)) {
 		dr_lex_error(ps->p, ps->diags, v->pos,
 			     "the row is one word, so as a whole command it is the name of a program: for a "

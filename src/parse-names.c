@@ -88,6 +88,26 @@ dr_parse_grow(struct dr_parse *ps, void *v, uint32_t n, uint32_t *cap, size_t si
 	return 0;
 }
 
+uint32_t
+dr_parse_find_owner(const struct dr_parse *ps, struct dr_str name, struct dr_str *output)
+{
+	const char *dot = memchr(name.p, '.', name.n);
+	size_t n = dot ? (size_t)(dot - name.p) : name.n;
+
+	*output = (struct dr_str){ dot ? dot + 1 : "", dot ? name.n - n - 1 : 0 };
+	return dr_names_find(&ps->names, (struct dr_str){ name.p, n });
+}
+
+uint32_t
+dr_parse_find_output(const struct dr_stage *st, struct dr_str name)
+{
+	for (uint32_t i = 0; i < st->n_outputs; i++) {
+		if (st->outputs[i].name.n ? dr_str_eq(st->outputs[i].name, name) : dr_str_is(name, "out"))
+			return i;
+	}
+	return DR_NONE;
+}
+
 const char *
 dr_parse_cstr(struct dr_parse *ps, struct dr_str s)
 {

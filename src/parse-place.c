@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "arena.h"
+
 /* The names that are ours, in the order of what they stand for. The last four are short for {in.name}… in `out`. */
 enum builtin {
 	B_IN,
@@ -73,6 +75,74 @@ first_part(struct dr_str s)
 	return s;
 }
 
+uint32_t
+dr_parse_columns(const struct dr_parse *ps, const struct dr_stage *st, const struct dr_str **names)
+{
+	/* As many steps as there are stages: these may stand in a circle, which is told elsewhere. */
+	for (uint32_t i = 0; i <= ps->p->n_stages; i++) {
+		if (st->each_args != DR_NONE) {
+			*names = ps->p->args[st->each_args].columns;
+			return ps->p->args[st->each_args].n_columns;
+		}
+		if (st->each_stage == DR_NONE)
+			break;
+		st = &ps->p->stages[st->each_stage];
+		if (st->kind == DR_STAGE_MERGE) {
+			*names = st->by;
+			return st->n_by;
+		}
+	}
+	return 0;
+}
+
+const struct dr_args *
+dr_parse_batches(const struct dr_parse *ps, const struct dr_stage *st)
+{
+	for (uint32_t i = 0; i <= ps->p->n_stages; i++) {
+		if (st->each_args != DR_NONE)
+			return ps->p->args[st->each_args].batch > 1 ? &ps->p->args[st->each_args] : NULL;
+		if (st->each_stage == DR_NONE)
+			break;
+		st = &ps->p->stages[st->each_stage];
+		if (st->kind != DR_STAGE_MAP)
+			break;
+	}
+	return NULL;
+}
+
+/* Columns that can be asked for where the scope is. */
+static uint32_t
+columns_of(const struct dr_parse *ps, const struct dr_scope *sc, const struct dr_str **names)
+{
+	if (sc->where == DR_WHERE_ROW) {
+		*names = sc->args->columns;
+		return sc->n_columns;
+	}
+	return sc->stage && sc->where != DR_WHERE_CONSTANT ? dr_parse_columns(ps, sc->stage, names) : 0;
+}
+
+/* The column of that name which has one value for a task of the stage, or DR_NONE. */
+static uint32_t
+find_column(const struct dr_parse *ps, const struct dr_scope *sc, struct dr_str name)
+{
+	const struct dr_str *names, *by;
+	uint32_t n, n_by, i = 0;
+
+	n = columns_of(ps, sc, &names);
+	while (i < n && !dr_str_eq(names[i], name))
+		i++;
+	if (i == n || sc->where == DR_WHERE_ROW)
+		return i == n ? DR_NONE : i;
+	by = sc->stage->by;
+	n_by = sc->stage->kind == DR_STAGE_MERGE ? sc->stage->n_by : 0;
+	if (sc->stage->kind != DR_STAGE_MERGE)
+		return i;
+	for (uint32_t k = 0; k < n_by; k++)
+		if (dr_str_eq(by[k], name))
+			return i;
+	return DR_NONE;
+}
+
 bool
 dr_place_defined(const struct dr_parse *ps, const struct dr_scope *sc, struct dr_str name)
 {
@@ -81,7 +151,7 @@ dr_place_defined(const struct dr_parse *ps, const struct dr_scope *sc, struct dr
 
 	if (b < BUILTINS)
 		return sc->where == DR_WHERE_OUT || (sc->where != DR_WHERE_CONSTANT && b < B_NAME);
-	return dr_names_find(&ps->lets, first) != DR_NONE;
+	return find_column(ps, sc, first) != DR_NONE || dr_names_find(&ps->lets, first) != DR_NONE;
 }
 
 int
@@ -91,7 +161,7 @@ dr_parse_rows_are_files(const struct dr_parse *ps, const struct dr_stage *st)
 		return 1;
 	if (st->each_args == DR_NONE || ps->p->args[st->each_args].kind == DR_GENERATORS)
 		return -1;
-	return ps->p->args[st->each_args].kind == DR_GEN_GLOB;
+	return ps->p->args[st->each_args].files;
 }
 
 static bool
@@ -104,7 +174,7 @@ several_refs(const struct dr_parse *ps, const struct dr_input *in)
 	if (in->refs[0].stage == DR_NONE)
 		return false;
 	st = &ps->p->stages[in->refs[0].stage];
-	return st->kind == DR_STAGE_MAP || st->n_outputs > 1;
+	return st->kind == DR_STAGE_MAP || st->n_by;
 }
 
 struct lookup {
@@ -127,20 +197,34 @@ static int
 unknown(const struct lookup *l)
 {
 	struct dr_parse *ps = l->ps;
-	const char *names[BUILTINS + 1], *near;
-	uint32_t n = 0;
+	const struct dr_str *columns;
+	uint32_t n = 0, n_columns = columns_of(ps, l->sc, &columns);
+	const char **names = dr_arena_array(&ps->p->arena, (size_t)BUILTINS + n_columns + 1, sizeof(*names)), *near;
 
-	if (l->sc->where != DR_WHERE_CONSTANT) {
-		for (uint32_t b = 0; b < BUILTINS; b++) {
-			if (b != B_MEMORY && (b < B_NAME || l->sc->where == DR_WHERE_OUT))
-				names[n++] = builtins[b];
-		}
+	if (!names) {
+		ps->nomem = true;
+		return -1;
 	}
-	names[n] = NULL;
+	for (uint32_t b = 0; b < BUILTINS && l->sc->where != DR_WHERE_CONSTANT; b++) {
+		if (l->sc->where == DR_WHERE_ROW ? b == B_ARG : b != B_MEMORY && (b < B_NAME || l->sc->where == DR_WHERE_OUT))
+			names[n++] = builtins[b];
+	}
+	for (uint32_t c = 0; c < n_columns; c++)
+		names[n++] = dr_parse_cstr(ps, columns[c]);
 	near = dr_parse_nearest(ps, l->text, names, &ps->lets);
 	dr_lex_error(ps->p, ps->diags, l->pos, "unknown placeholder {%.*s}%s", (int)l->text.n, l->text.p,
 		     near);
 	return -1;
+}
+
+/* What is as many words as the row has values. */
+static int
+resolve_batch(const struct lookup *l, struct dr_place *out)
+{
+	out->several = dr_parse_batches(l->ps, l->sc->stage) != NULL;
+	if (out->several && l->sc->where != DR_WHERE_RUN)
+		return cannot(l, "it is several words, as `batch` makes a row of several values");
+	return 0;
 }
 
 /* {in} and what is short for it. */
@@ -161,7 +245,7 @@ resolve_in(const struct lookup *l, bool is_short, struct dr_place *out)
 		return 0;
 	}
 	if (st->kind == DR_STAGE_MAP && files != 0)
-		return 0;
+		return st->each_args == DR_NONE ? 0 : resolve_batch(l, out);
 	if (has_in) {
 		out->several = several_refs(l->ps, &st->inputs[0]);
 		if (out->several && where != DR_WHERE_RUN)
@@ -227,9 +311,13 @@ resolve_in_name(const struct lookup *l, struct dr_str name, struct dr_place *out
 		return no_such_name(l, name, true);
 	if (l->sc->where == DR_WHERE_IN)
 		return cannot(l, st->kind == DR_STAGE_MAP ? "the row is {arg}" : "");
+	if (st->inputs[i].beside && st->kind == DR_STAGE_MERGE && st->fan_in && st->inputs[i].inner == DR_NONE)
+		return cannot(l, "inner nodes of the tree are merged too, so this merge needs an out of that name");
+	if (st->inputs[i].beside)
+		l->ps->p->stages[st - l->ps->p->stages].inputs[i].asked = true;
 	out->piece.kind = DR_PH_IN_NAME;
 	out->piece.index = i;
-	out->several = several_refs(l->ps, &st->inputs[i]);
+	out->several = st->inputs[i].beside ? st->kind == DR_STAGE_MERGE : several_refs(l->ps, &st->inputs[i]);
 	if (out->several && l->sc->where != DR_WHERE_RUN)
 		return cannot(l, "it is several files");
 	return 0;
@@ -256,12 +344,12 @@ resolve_out(const struct lookup *l, struct dr_str name, struct dr_place *out)
 
 /* What needs a row. */
 static int
-resolve_row(const struct lookup *l)
+resolve_row(const struct lookup *l, bool is_value, struct dr_place *out)
 {
 	const struct dr_stage *st = l->sc->stage;
 
 	if (st->kind == DR_STAGE_MAP)
-		return 0;
+		return is_value ? resolve_batch(l, out) : 0;
 	return cannot(l, st->kind == DR_STAGE_MERGE ? "a merge has no row of its own" : "a task has no rows");
 }
 
@@ -277,6 +365,8 @@ resolve_builtin(const struct lookup *l, enum builtin b, struct dr_str name, stru
 	if (b >= B_NAME && sc->where != DR_WHERE_OUT)
 		return cannot(l, sc->where == DR_WHERE_RUN || sc->where == DR_WHERE_ENV ? cures[b - B_NAME]
 											: "");
+	if (sc->where == DR_WHERE_ROW)
+		return b == B_ARG ? 0 : cannot(l, "a row is {arg}, and its columns");
 	if (sc->where == DR_WHERE_CONSTANT || (sc->where == DR_WHERE_MARGIN && (b < B_TMP || b == B_INDEX)))
 		return cannot(l, sc->where == DR_WHERE_CONSTANT ? "it is the same for every task"
 								: "it holds for every stage");
@@ -287,7 +377,7 @@ resolve_builtin(const struct lookup *l, enum builtin b, struct dr_str name, stru
 		return resolve_out(l, name, out);
 	case B_ARG:
 	case B_INDEX:
-		return resolve_row(l);
+		return resolve_row(l, b == B_ARG, out);
 	case B_MEMORY:
 		return cannot(l, "there is no `memory` key that would say it");
 	case B_TMP:
@@ -300,6 +390,17 @@ resolve_builtin(const struct lookup *l, enum builtin b, struct dr_str name, stru
 	default:
 		return resolve_in(l, true, out);
 	}
+}
+
+static bool
+is_column(const struct dr_parse *ps, const struct dr_stage *st, struct dr_str name)
+{
+	const struct dr_str *names = NULL;
+	uint32_t n = dr_parse_columns(ps, st, &names);
+
+	while (n && !dr_str_eq(names[n - 1], name))
+		n--;
+	return n > 0;
 }
 
 /* The modifiers in s, which begins with a '.' or is empty. */
@@ -352,9 +453,12 @@ dr_place_resolve(struct dr_parse *ps, const struct dr_scope *sc, struct dr_str t
 	struct dr_str first = first_part(text), rest = { text.p + first.n, text.n - first.n },
 		      name = { "", 0 };
 	unsigned b = find(builtins, BUILTINS, first);
-	uint32_t let;
+	uint32_t let, column;
 
 	*out = (struct dr_place){ .piece = { .pos = pos, .text = text } };
+	column = find_column(ps, sc, first);
+	if (b < BUILTINS && column != DR_NONE)
+		return cannot(&l, "the rows have a column of this name, which dagrun uses itself: call the column something else");
 	if (b < BUILTINS) {
 		if (b == B_IN || b == B_OUT)
 			name = take_name(&rest);
@@ -365,7 +469,16 @@ dr_place_resolve(struct dr_parse *ps, const struct dr_scope *sc, struct dr_str t
 			       ? -1
 			       : 0;
 	}
+	if (column != DR_NONE) {
+		out->piece.kind = DR_PH_COLUMN;
+		out->piece.index = column;
+		if (sc->where != DR_WHERE_ROW && resolve_batch(&l, out))
+			return -1;
+		return take_modifiers(&l, rest, &out->piece);
+	}
 	let = dr_names_find(&ps->lets, first);
+	if (let == DR_NONE && sc->stage && sc->stage->kind == DR_STAGE_MERGE && is_column(ps, sc->stage, first))
+		return cannot(&l, "it is one value only where `by` names it");
 	if (let == DR_NONE)
 		return unknown(&l);
 	if (take_modifiers(&l, rest, &out->piece))
@@ -379,9 +492,29 @@ dr_place_resolve(struct dr_parse *ps, const struct dr_scope *sc, struct dr_str t
 	return 0;
 }
 
-void
-dr_place_no_form(struct dr_parse *ps, struct dr_str text, struct dr_pos pos)
+int
+dr_place_form(struct dr_parse *ps, const struct dr_scope *sc, struct dr_str text, struct dr_pos pos,
+	      struct dr_place *out)
 {
-	dr_lex_error(ps->p, ps->diags, pos, "unknown placeholder {%.*s}: there is no form with a ':'",
-		     (int)text.n, text.p);
+	const char *colon = memchr(text.p, ':', text.n);
+	struct dr_str name = { text.p, (size_t)(colon - text.p) }, form = { colon + 1, text.n - name.n - 1 };
+	struct lookup l = { ps, sc, text, pos };
+
+	if (!dr_str_is(form, "list") && !dr_str_is(form, "list0")) {
+		dr_lex_error(ps->p, ps->diags, pos,
+			     "unknown placeholder {%.*s}: of forms with a ':' there are {in:list} and {in:list0}",
+			     (int)text.n, text.p);
+		return -1;
+	}
+	if (sc->where != DR_WHERE_RUN)
+		return cannot(&l, "it is a file for the command");
+	if (dr_place_resolve(ps, sc, name, pos, out))
+		return -1;
+	if (out->piece.n_mods || (out->piece.kind != DR_PH_IN && out->piece.kind != DR_PH_IN_NAME))
+		return cannot(&l, "only inputs can be a list");
+	out->piece.index = out->piece.kind == DR_PH_IN ? DR_NONE : out->piece.index;
+	out->piece.kind = dr_str_is(form, "list") ? DR_PH_LIST : DR_PH_LIST0;
+	out->piece.text = text;
+	out->several = false;
+	return 0;
 }

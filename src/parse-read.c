@@ -134,12 +134,13 @@ void
 dr_parse_add_key(struct dr_parse *ps, struct dr_block *b, const struct dr_key *k)
 {
 	uint32_t other = dr_names_find(&ps->keys, k->name);
+	bool again = other != DR_NONE && b->args && dr_str_is(k->name, "where");
 
-	if (other != DR_NONE) {
+	if (other != DR_NONE && !again) {
 		given_twice(ps, b, k, ps->keys.pos[other]);
 		return;
 	}
-	if (dr_names_add(&ps->keys, k->name, k->pos) ||
+	if ((!again && dr_names_add(&ps->keys, k->name, k->pos)) ||
 	    dr_parse_grow(ps, &b->keys, b->n_keys, &b->cap_keys, sizeof(*b->keys))) {
 		ps->nomem = true;
 		return;
@@ -241,6 +242,38 @@ take_let(struct reading *r, const struct dr_line *line)
 		return;
 	}
 	ps->let_values[ps->lets.n - 1] = value;
+}
+
+/* pool NAME = LIMIT */
+static void
+take_pool(struct reading *r, const struct dr_line *line)
+{
+	struct dr_parse *ps = r->ps;
+	struct dr_str name = line->words.text;
+	struct dr_key k = { .name = line->head, .pos = line->pos, .value = line->value };
+	struct dr_scope sc = { .where = DR_WHERE_CONSTANT, .kind = "pool", .name = name };
+	struct dr_pool pool = { .name = name, .limit = 1 };
+	uint32_t other = dr_names_find(&ps->pools, name);
+
+	if (check_name(ps, name, line->words.pos, "pool"))
+		return;
+	if (!line->has_value || !line->value.text.n) {
+		tell(ps, line->pos, "a pool has the form: pool NAME = LIMIT, with how many of its tasks may run at a time");
+		return;
+	}
+	if (other != DR_NONE) {
+		dr_lex_error(ps->p, ps->diags, line->words.pos, "pool '%.*s' is given twice; the first is in line %u of %s",
+			     (int)name.n, name.p, (unsigned)ps->pools.pos[other].line,
+			     ps->p->sources[ps->pools.pos[other].source].name);
+		return;
+	}
+	dr_parse_number(ps, &sc, &k, 1, &pool.limit);
+	if (dr_parse_grow(ps, &ps->p->pools, ps->p->n_pools, &ps->cap_pools, sizeof(pool)) ||
+	    dr_names_add(&ps->pools, name, line->words.pos)) {
+		ps->nomem = true;
+		return;
+	}
+	ps->p->pools[ps->p->n_pools++] = pool;
 }
 
 /* A key of the margin: default, shell, env.NAME. What it says is read when all names are known. */
@@ -414,6 +447,8 @@ take_head(struct reading *r, const struct dr_line *line)
 		take_block(r, line);
 	else if (dr_str_is(h, "let"))
 		take_let(r, line);
+	else if (dr_str_is(h, "pool"))
+		take_pool(r, line);
 	else if (dr_str_is(h, "include"))
 		take_include(r, line);
 	else if (dr_str_is(h, "default"))

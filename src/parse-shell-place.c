@@ -160,14 +160,9 @@ dr_shell_take_brace(struct dr_shell_scan *s)
 	struct dr_str name;
 	const char *wrong;
 	size_t end, at = s->i;
+	bool form = dr_shell_braced(s, at, DR_BRACE_FORM, &name, &end) && dr_place_defined(s->ps, s->sc, name);
 
-	if (dr_shell_braced(s, at, DR_BRACE_FORM, &name, &end) && dr_place_defined(s->ps, s->sc, name)) {
-		dr_place_no_form(s->ps, name, dr_value_pos(s->v, at));
-		s->failed = true;
-		s->i = end;
-		return;
-	}
-	if (!dr_shell_braced(s, at, DR_BRACE_NAME, &name, &end)) {
+	if (!form && !dr_shell_braced(s, at, DR_BRACE_NAME, &name, &end)) {
 		dr_shell_add(s, '{');
 		s->i++;
 		/* A brace that stands alone groups commands, another one makes words. */
@@ -176,7 +171,8 @@ dr_shell_take_brace(struct dr_shell_scan *s)
 		return;
 	}
 	s->i = end;
-	if (dr_place_resolve(s->ps, s->sc, name, dr_value_pos(s->v, at), &place)) {
+	if (form ? dr_place_form(s->ps, s->sc, name, dr_value_pos(s->v, at), &place) :
+		   dr_place_resolve(s->ps, s->sc, name, dr_value_pos(s->v, at), &place)) {
 		s->failed = true;
 		dr_shell_begin_word(f, s);
 		f->constant = false;

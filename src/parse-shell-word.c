@@ -158,6 +158,18 @@ add_program(struct dr_shell_scan *s)
 }
 
 static void
+add_literal(struct dr_shell_scan *s)
+{
+	struct dr_shell_text *out = s->out;
+	struct dr_str word = dr_buf_str(&s->word);
+
+	if (s->moved || !word.n || word.p[0] == '/' || word.p[0] == '-' ||
+	    dr_parse_grow(s->ps, &out->literals, out->n_literals, &s->cap_literals, sizeof(*out->literals)))
+		return;
+	out->literals[out->n_literals++] = (struct dr_str){ dr_parse_cstr(s->ps, word), word.n };
+}
+
+static void
 take_command(struct dr_frame *f, struct dr_shell_scan *s)
 {
 	struct dr_str word = dr_buf_str(&s->word);
@@ -220,13 +232,17 @@ dr_shell_end_word(struct dr_frame *f, struct dr_shell_scan *s)
 	f->in_word = false;
 	kind = f->constant && f->plain ? find_reserved(dr_buf_str(&s->word)) : R_NONE;
 	if (f->target) {
-		f->target = false;
+		if (f->reads && f->constant)
+			add_literal(s);
+		f->target = f->reads = false;
 	} else if (f->condition) {
 		f->condition = !dr_str_is(dr_buf_str(&s->word), "]]");
 	} else if (f->pattern) {
 		if (kind == R_ESAC)
 			take_reserved(f, kind);
 	} else if (!f->start) {
+		if (f->constant)
+			add_literal(s);
 		take_argument(f, s);
 	} else if (kind != R_NONE) {
 		take_reserved(f, kind);

@@ -204,6 +204,7 @@ take_redirection(struct dr_shell_scan *s, struct dr_frame *f)
 		take_heredoc(s, at);
 	} else {
 		f->target = true;
+		f->reads = c == '<' && next != '&' && next != '>';
 		s->i += next && strchr(c == '<' ? "&>" : "&>|", next) ? 2 : 1;
 	}
 }

@@ -24,6 +24,7 @@ struct dr_frame {
 	/* COMMANDS: */
 	bool start;  /* the next word is the name of a command */
 	bool target; /* the next word is what a redirection names */
+	bool reads;  /* that is a '<' */
 	bool in_word;
 	bool plain;     /* the word has no quotes: it can be a reserved word */
 	bool constant;  /* the word's text is known: it is in dr_shell_scan.word */
@@ -63,7 +64,7 @@ struct dr_shell_scan {
 	bool moved;         /* a `cd` came before: relative names of programs are not from here any more */
 	bool lost;          /* `shift` or `set --` came before: positional parameters are not ours any more */
 	struct dr_shell_text *out;
-	uint32_t cap_pieces, cap_programs;
+	uint32_t cap_pieces, cap_programs, cap_literals;
 };
 
 void dr_shell_begin_word(struct dr_frame *f, struct dr_shell_scan *s);

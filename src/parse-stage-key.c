@@ -7,13 +7,15 @@
 #include "arena.h"
 
 const char *const dr_parse_stage_keys[] = {
-	[DR_KEY_EACH] = "each",         [DR_KEY_IN] = "in",
+	[DR_KEY_EACH] = "each",         [DR_KEY_BY] = "by",
+	[DR_KEY_IN] = "in",
 	[DR_KEY_IN_NAME] = "in.NAME",   [DR_KEY_OUT] = "out",
 	[DR_KEY_OUT_NAME] = "out.NAME", [DR_KEY_RUN] = "run",
 	[DR_KEY_USES] = "uses",         [DR_KEY_FAN_IN] = "fan-in",
 	[DR_KEY_ORDER] = "order",       [DR_KEY_SHAPE] = "shape",
 	[DR_KEY_KEEP] = "keep",         [DR_KEY_PART] = "part",
-	[DR_KEY_SLOTS] = "slots",       [DR_KEY_RETRIES] = "retries",
+	[DR_KEY_SLOTS] = "slots",       [DR_KEY_POOL] = "pool",
+	[DR_KEY_MISSING] = "missing",   [DR_KEY_RETRIES] = "retries",
 	[DR_KEY_TIMEOUT] = "timeout",   [DR_KEY_ENV_NAME] = "env.NAME",
 	[DR_STAGE_KEYS] = NULL,
 };
@@ -22,10 +24,11 @@ enum { MAP = 1 << DR_STAGE_MAP, MERGE = 1 << DR_STAGE_MERGE, TASK = 1 << DR_STAG
 
 const unsigned dr_stage_key_kinds[DR_STAGE_KEYS] = {
 	[DR_KEY_EACH] = MAP | MERGE,
+	[DR_KEY_BY] = MERGE,
 	[DR_KEY_IN] = MAP | TASK,
 	[DR_KEY_IN_NAME] = MAP | TASK,
 	[DR_KEY_OUT] = MAP | MERGE | TASK,
-	[DR_KEY_OUT_NAME] = MAP | TASK,
+	[DR_KEY_OUT_NAME] = MAP | MERGE | TASK,
 	[DR_KEY_RUN] = MAP | MERGE | TASK,
 	[DR_KEY_USES] = MAP | MERGE | TASK,
 	[DR_KEY_FAN_IN] = MERGE,
@@ -34,6 +37,8 @@ const unsigned dr_stage_key_kinds[DR_STAGE_KEYS] = {
 	[DR_KEY_KEEP] = MAP | MERGE,
 	[DR_KEY_PART] = MERGE,
 	[DR_KEY_SLOTS] = MAP | MERGE | TASK,
+	[DR_KEY_POOL] = MAP | MERGE | TASK,
+	[DR_KEY_MISSING] = MERGE | TASK,
 	[DR_KEY_RETRIES] = MAP | MERGE | TASK,
 	[DR_KEY_TIMEOUT] = MAP | MERGE | TASK,
 	[DR_KEY_ENV_NAME] = MAP | MERGE | TASK,
@@ -43,6 +48,7 @@ static const char *const kind_lists[] = {
 	[MAP | MERGE] = "maps and merges",
 	[MAP | TASK] = "maps and tasks",
 	[MERGE] = "merges",
+	[MERGE | TASK] = "merges and tasks",
 };
 
 enum dr_stage_key
@@ -91,15 +97,16 @@ take_each(struct dr_stage_reader *g, const struct dr_key *k)
 {
 	struct dr_parse *ps = g->ps;
 	const struct dr_block *b;
-	struct dr_str name;
+	struct dr_str name, output;
 	uint32_t i;
 
 	g->sc.where = DR_WHERE_CONSTANT;
 	g->sc.key = "each";
 	if (dr_parse_constant(ps, &g->sc, &k->value, &name))
 		return;
-	i = dr_names_find(&ps->names, name);
-	if (i == DR_NONE) {
+	/* Of STAGE.OUTPUT the output is looked for later: the stage may not be read yet. */
+	i = dr_parse_find_owner(ps, name, &output);
+	if (i == DR_NONE || (ps->blocks[ps->owners[i]].args && output.n)) {
 		dr_lex_error(ps->p, ps->diags, k->value.pos, "no args or stage is called '%.*s'%s",
 			     (int)name.n, name.p, dr_parse_nearest(ps, name, NULL, &ps->names));
 		return;
@@ -109,6 +116,38 @@ take_each(struct dr_stage_reader *g, const struct dr_key *k)
 		g->st->each_args = b->index;
 	else
 		g->st->each_stage = b->index;
+}
+
+/* The columns of `by`, by name: what stands over the merge may ask for them before it is known what it is over itself. */
+static void
+take_by(struct dr_stage_reader *g, const struct dr_key *k)
+{
+	struct dr_parse *ps = g->ps;
+	struct dr_stage *st = g->st;
+	struct dr_template *words;
+	uint32_t n;
+
+	g->sc.where = DR_WHERE_CONSTANT;
+	g->sc.key = "by";
+	if (dr_parse_words(ps, &g->sc, &k->value, DR_WORDS_PLAIN, &words, &n) || !n)
+		return;
+	st->by = dr_arena_array(&ps->p->arena, n, sizeof(*st->by));
+	st->by_columns = dr_arena_array(&ps->p->arena, n, sizeof(*st->by_columns));
+	if (!st->by || !st->by_columns) {
+		ps->nomem = true;
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		dr_buf_reset(&ps->scratch);
+		dr_template_text(&words[i], &ps->scratch);
+		st->by[i] = (struct dr_str){ dr_parse_cstr(ps, dr_buf_str(&ps->scratch)), ps->scratch.n };
+		st->by_columns[i] = DR_NONE;
+		for (uint32_t e = 0; e < i; e++)
+			if (dr_str_eq(st->by[e], st->by[i]))
+				dr_lex_error(ps->p, ps->diags, words[i].pos, "column '%.*s' stands twice in 'by'",
+					     (int)st->by[i].n, st->by[i].p);
+	}
+	st->n_by = n;
 }
 
 /* What stands behind in. and out. is used as {in.NAME}. */
@@ -225,6 +264,9 @@ note_key(struct dr_stage_reader *g, enum dr_stage_key key, struct dr_str suffix,
 	switch (key) {
 	case DR_KEY_EACH:
 		take_each(g, k);
+		break;
+	case DR_KEY_BY:
+		take_by(g, k);
 		break;
 	case DR_KEY_IN_NAME:
 		check_suffix(g, k, suffix);

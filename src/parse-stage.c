@@ -23,6 +23,7 @@ dr_parse_refs(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_va
 	*n = n_words;
 	for (uint32_t i = 0; i < n_words; i++) {
 		struct dr_ref *ref = &(*refs)[i];
+		struct dr_str output = { "", 0 };
 		uint32_t name = DR_NONE;
 
 		*ref = (struct dr_ref){ .path = words[i], .stage = DR_NONE };
@@ -31,10 +32,15 @@ dr_parse_refs(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_va
 		} else if (dr_template_constant(&words[i])) {
 			dr_buf_reset(&ps->scratch);
 			dr_template_text(&words[i], &ps->scratch);
-			name = dr_names_find(&ps->names, dr_buf_str(&ps->scratch));
+			name = dr_parse_find_owner(ps, dr_buf_str(&ps->scratch), &output);
 		}
 		if (name != DR_NONE && !ps->blocks[ps->owners[name]].args)
 			ref->stage = ps->blocks[ps->owners[name]].index;
+		if (ref->stage != DR_NONE && output.n) {
+			ref->output = dr_parse_find_output(&ps->p->stages[ref->stage], output);
+			if (ref->output == DR_NONE)
+				*ref = (struct dr_ref){ .path = words[i], .stage = DR_NONE };
+		}
 	}
 	return 0;
 }
@@ -137,12 +143,30 @@ take_env(struct dr_stage_reader *g, struct dr_str name, const struct dr_key *k)
 	st->n_env++;
 }
 
+static void
+take_pool(struct dr_stage_reader *g, const struct dr_key *k)
+{
+	struct dr_parse *ps = g->ps;
+	struct dr_str name;
+	uint32_t i;
+
+	if (dr_parse_constant(ps, &g->sc, &k->value, &name))
+		return;
+	i = dr_names_find(&ps->pools, name);
+	if (i != DR_NONE)
+		g->st->pool = i + 1;
+	else
+		dr_lex_error(ps->p, ps->diags, k->value.pos, "no pool is called '%.*s'%s", (int)name.n, name.p,
+			     ps->pools.n ? dr_parse_nearest(ps, name, NULL, &ps->pools) :
+					   ": one is made by 'pool NAME = LIMIT' at the margin");
+}
+
 /* The keys that have one value of few bytes. */
 static void
 take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key *k)
 {
 	static const char *const orders[] = { "input", NULL }, *const shapes[] = { "rounds", NULL };
-	static const char *const keeps[] = { "yes", "no", NULL };
+	static const char *const keeps[] = { "yes", "no", NULL }, *const ok[] = { "ok", NULL };
 	struct dr_stage *st = g->st;
 	int choice;
 
@@ -166,6 +190,12 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 		break;
 	case DR_KEY_SLOTS:
 		dr_parse_number(g->ps, &g->sc, k, 1, &st->slots);
+		break;
+	case DR_KEY_POOL:
+		take_pool(g, k);
+		break;
+	case DR_KEY_MISSING:
+		st->missing_ok = dr_parse_choice(g->ps, &g->sc, k, ok) == 0;
 		break;
 	case DR_KEY_RETRIES:
 		dr_parse_number(g->ps, &g->sc, k, 0, &st->retries);
@@ -200,6 +230,59 @@ take_rest(struct dr_stage_reader *g, enum dr_stage_key key, struct dr_str suffix
 	}
 }
 
+/* Of `each = STAGE.OUTPUT` which one that is. */
+static void
+check_each_output(struct dr_stage_reader *g, const struct dr_key *k, const struct dr_stage *other)
+{
+	struct dr_parse *ps = g->ps;
+	struct dr_names names = { 0 };
+	struct dr_str text, output;
+
+	if (dr_parse_constant(ps, &g->sc, &k->value, &text))
+		return;
+	dr_parse_find_owner(ps, text, &output);
+	g->st->each_output = output.n ? dr_parse_find_output(other, output) : 0;
+	if (g->st->each_output != DR_NONE)
+		return;
+	g->st->each_output = 0;
+	for (uint32_t i = 0; i < other->n_outputs; i++)
+		if (other->outputs[i].name.n && dr_names_add(&names, other->outputs[i].name, k->pos))
+			ps->nomem = true;
+	dr_lex_error(ps->p, ps->diags, k->value.pos, "%s '%.*s' has no 'out.%.*s'%s", dr_parse_kinds[other->kind],
+		     (int)other->name.n, other->name.p, (int)output.n, output.p,
+		     dr_parse_nearest(ps, output, NULL, &names));
+	dr_names_free(&names);
+}
+
+/* The other outputs of what it runs over, as {in.NAME}, but where it has an input of that name itself. */
+static void
+add_beside(struct dr_stage_reader *g)
+{
+	static const struct dr_str out = { "out", 3 };
+	struct dr_stage *st = g->st;
+	const struct dr_stage *other = &g->ps->p->stages[st->each_stage];
+
+	for (uint32_t i = 0; i < other->n_outputs; i++) {
+		struct dr_str name = other->outputs[i].name.n ? other->outputs[i].name : out;
+		uint32_t k = 0;
+
+		while (k < st->n_inputs && !dr_str_eq(st->inputs[k].name, name))
+			k++;
+		if (i == st->each_output || k < st->n_inputs)
+			continue;
+		if (dr_parse_grow(g->ps, &st->inputs, st->n_inputs, &g->cap_inputs, sizeof(*st->inputs)))
+			return;
+		st->inputs[st->n_inputs++] = (struct dr_input){
+			.name = name,
+			.pos = st->pos,
+			.beside = true,
+			.output = i,
+			.inner = st->kind == DR_STAGE_MERGE && other->outputs[i].name.n ? dr_parse_find_output(st, name)
+											: DR_NONE,
+		};
+	}
+}
+
 /* What a stage runs over must be files for a merge, and be there for all. */
 static void
 check_each(struct dr_stage_reader *g, const struct dr_key *k)
@@ -213,11 +296,64 @@ check_each(struct dr_stage_reader *g, const struct dr_key *k)
 			dr_lex_error(ps->p, ps->diags, k->value.pos,
 				     "%s '%.*s' has no 'out', so there is nothing to read",
 				     dr_parse_kinds[other->kind], (int)other->name.n, other->name.p);
+		else
+			check_each_output(g, k, other);
+		add_beside(g);
 	} else if (st->kind == DR_STAGE_MERGE && dr_parse_rows_are_files(ps, st) == 0) {
 		dr_lex_error(ps->p, ps->diags, k->value.pos,
 			     "a merge is of files, but the rows of '%.*s' are values: files are those of "
 			     "'glob' and of stages",
 			     (int)ps->p->args[st->each_args].name.n, ps->p->args[st->each_args].name.p);
+	} else if (st->kind == DR_STAGE_MERGE && dr_parse_batches(ps, st)) {
+		dr_lex_error(ps->p, ps->diags, k->value.pos,
+			     "'%.*s' has 'batch', and how many files a merge takes 'fan-in' says",
+			     (int)ps->p->args[st->each_args].name.n, ps->p->args[st->each_args].name.p);
+	}
+}
+
+static const char *
+nearest_column(struct dr_parse *ps, struct dr_str word, const struct dr_str *names, uint32_t n)
+{
+	const char **words = dr_arena_array(&ps->p->arena, (size_t)n + 1, sizeof(*words));
+
+	if (!words) {
+		ps->nomem = true;
+		return "";
+	}
+	for (uint32_t i = 0; i < n; i++)
+		words[i] = dr_parse_cstr(ps, names[i]);
+	words[n] = NULL;
+	return dr_parse_nearest(ps, word, words, NULL);
+}
+
+/* The columns of `by` among those of what the merge is over. */
+static void
+check_by(struct dr_stage_reader *g, const struct dr_key *k)
+{
+	struct dr_parse *ps = g->ps;
+	struct dr_stage *st = g->st;
+	const struct dr_str *names = NULL;
+	uint32_t n = dr_parse_columns(ps, st, &names);
+
+	if (st->each_args == DR_NONE && st->each_stage == DR_NONE)
+		return; /* told already */
+	if (st->each_stage != DR_NONE && dr_parse_batches(ps, st))
+		dr_lex_error(ps->p, ps->diags, k->value.pos,
+			     "rows of '%.*s' have several values of a column, as '%.*s' has 'batch'",
+			     (int)ps->p->stages[st->each_stage].name.n, ps->p->stages[st->each_stage].name.p,
+			     (int)dr_parse_batches(ps, st)->name.n, dr_parse_batches(ps, st)->name.p);
+	for (uint32_t i = 0; i < st->n_by; i++) {
+		uint32_t c = 0;
+
+		while (c < n && !dr_str_eq(names[c], st->by[i]))
+			c++;
+		if (c < n)
+			st->by_columns[i] = c;
+		else
+			dr_lex_error(ps->p, ps->diags, k->value.pos, "there is no column '%.*s' for merge '%.*s'%s",
+				     (int)st->by[i].n, st->by[i].p, (int)st->name.n, st->name.p,
+				     n ? nearest_column(ps, st->by[i], names, n) :
+					 ": the rows that it is over have no columns");
 	}
 }
 
@@ -291,6 +427,8 @@ dr_parse_stage_block(struct dr_parse *ps, const struct dr_block *b)
 				continue;
 			if (pass == 0 && key == DR_KEY_EACH)
 				check_each(&g, &b->keys[i]);
+			if (pass == 0 && key == DR_KEY_BY)
+				check_by(&g, &b->keys[i]);
 			passes[pass](&g, key, suffix, &b->keys[i]);
 		}
 	}

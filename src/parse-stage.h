@@ -6,6 +6,7 @@
 
 enum dr_stage_key {
 	DR_KEY_EACH,
+	DR_KEY_BY,
 	DR_KEY_IN,
 	DR_KEY_IN_NAME,
 	DR_KEY_OUT,
@@ -18,6 +19,8 @@ enum dr_stage_key {
 	DR_KEY_KEEP,
 	DR_KEY_PART,
 	DR_KEY_SLOTS,
+	DR_KEY_POOL,
+	DR_KEY_MISSING,
 	DR_KEY_RETRIES,
 	DR_KEY_TIMEOUT,
 	DR_KEY_ENV_NAME,

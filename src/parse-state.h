@@ -53,6 +53,8 @@ struct dr_parse {
 	struct dr_names lets;
 	struct dr_str *let_values; /* parallel to lets */
 	uint32_t cap_lets;
+	struct dr_names pools; /* as p->pools */
+	uint32_t cap_pools;
 	struct dr_names keys;   /* of the block that is being read, or of the margin's env */
 	struct dr_names margin; /* keys of the margin that can stand there once: default, shell, env.NAME */
 	struct dr_key *heads;   /* parallel to margin; value: what stands there */
@@ -65,6 +67,7 @@ struct dr_parse {
 /* Where a value stands decides which placeholders it can have. */
 enum dr_where {
 	DR_WHERE_CONSTANT, /* only lets */
+	DR_WHERE_ROW,      /* the subject of a `where` in args: {arg} and columns */
 	DR_WHERE_MARGIN,   /* env.NAME at the margin */
 	DR_WHERE_IN,
 	DR_WHERE_OUT,
@@ -79,6 +82,8 @@ struct dr_scope {
 	const char *kind;             /* of the block, or NULL at the margin */
 	struct dr_str name;           /* of the block */
 	const struct dr_stage *stage; /* NULL outside of stages */
+	const struct dr_args *args;   /* ROW: whose rows */
+	uint32_t n_columns;           /* ROW: how many of its columns can be asked for */
 };
 
 /* A placeholder that has been looked up. */
@@ -103,6 +108,12 @@ const char *dr_parse_nearest(struct dr_parse *ps, struct dr_str word, const char
 /* " in map 'align'", " in the margin" … for messages: lives in the arena. */
 const char *dr_scope_place(struct dr_parse *ps, const struct dr_scope *sc);
 
+/* What has the name, an index into `owners`, or DR_NONE; of STAGE.OUTPUT the stage, and *output, else empty, is what stands behind
+ * the dot. */
+uint32_t dr_parse_find_owner(const struct dr_parse *ps, struct dr_str name, struct dr_str *output);
+/* The output of that name, or "out" for the one without: its index or DR_NONE. */
+uint32_t dr_parse_find_output(const struct dr_stage *st, struct dr_str name);
+
 /* parse-place */
 bool dr_place_is_builtin(struct dr_str name);
 bool dr_place_is_modifier(struct dr_str name);
@@ -110,8 +121,13 @@ bool dr_place_is_modifier(struct dr_str name);
 bool dr_place_defined(const struct dr_parse *ps, const struct dr_scope *sc, struct dr_str name);
 int dr_place_resolve(struct dr_parse *ps, const struct dr_scope *sc, struct dr_str name, struct dr_pos pos,
 		     struct dr_place *out);
-/* {name:form}, of which there is none. */
-void dr_place_no_form(struct dr_parse *ps, struct dr_str text, struct dr_pos pos);
+/* {name:form}: {in:list} and its kin. */
+int dr_place_form(struct dr_parse *ps, const struct dr_scope *sc, struct dr_str text, struct dr_pos pos,
+		  struct dr_place *out);
+/* The columns of the rows that a stage is over, and how many: its generator's, through maps; of a merge those of `by`. */
+uint32_t dr_parse_columns(const struct dr_parse *ps, const struct dr_stage *st, const struct dr_str **names);
+/* The generator whose rows the stage is over, through maps, if `batch` makes them several values each; else NULL. */
+const struct dr_args *dr_parse_batches(const struct dr_parse *ps, const struct dr_stage *st);
 /* Whether rows of the stage are files: 1, values: 0, or it has none or they are not known because of an error: -1. */
 int dr_parse_rows_are_files(const struct dr_parse *ps, const struct dr_stage *st);
 
@@ -144,8 +160,8 @@ int dr_parse_path(struct dr_parse *ps, const struct dr_scope *sc, const struct d
 /* parse-shell: goes over a command as a shell would, finds its placeholders and the programs that it names. */
 struct dr_shell_text {
 	struct dr_template text;
-	struct dr_str *programs;
-	uint32_t n_programs;
+	struct dr_str *programs, *literals; /* as in struct dr_command */
+	uint32_t n_programs, n_literals;
 };
 int dr_parse_shell_text(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_value *v,
 			struct dr_shell_text *out);
@@ -173,7 +189,20 @@ void dr_parse_check_settings(struct dr_parse *ps);
 
 /* parse-args, parse-stage */
 extern const char *const dr_parse_kinds[DR_STAGE_KINDS];
-void dr_parse_args_block(struct dr_parse *ps, const struct dr_block *b);
+/* All generators: their keys, then what these say of each other and of their columns. */
+void dr_parse_args(struct dr_parse *ps);
+/* parse-args-columns. The first record of a csv or tsv names the columns. */
+void dr_parse_header(struct dr_parse *ps, struct dr_args *a);
+/* columns = NAME… */
+void dr_parse_column_names(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k, struct dr_args *a);
+/* product, zip, concat = NAME… */
+void dr_parse_parts(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k, struct dr_args *a);
+/* The columns that composite ones have from their parts; every name given once. */
+void dr_parse_resolve_columns(struct dr_parse *ps);
+/* parse-args-where: one key, which adds to a->where. */
+void dr_parse_where(struct dr_parse *ps, const struct dr_key *k, struct dr_args *a);
+/* All of its conditions are there: are the groups as many as `columns` names? */
+void dr_parse_check_groups(struct dr_parse *ps, const struct dr_args *a);
 /* First for all stages what others may ask them: `each`, and how many outputs. Then the rest. */
 void dr_parse_stage_shape(struct dr_parse *ps, const struct dr_block *b);
 void dr_parse_stage_block(struct dr_parse *ps, const struct dr_block *b);

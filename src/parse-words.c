@@ -108,8 +108,12 @@ take_brace(struct reader *r)
 	if (kind == DR_BRACE_FORM) {
 		if (!dr_place_defined(r->ps, r->sc, name))
 			return false;
-		dr_place_no_form(r->ps, name, dr_value_pos(r->v, r->i));
-		r->failed = true;
+		if (dr_place_form(r->ps, r->sc, name, dr_value_pos(r->v, r->i), &place)) {
+			r->failed = true;
+		} else {
+			end_text(r);
+			dr_template_add(r->ps, &r->word, &r->cap, &place.piece);
+		}
 	} else if (r->i && r->s.p[r->i - 1] == '$' && dr_place_defined(r->ps, r->sc, name)) {
 		dr_lex_error(r->ps->p, r->ps->diags, dr_value_pos(r->v, r->i - 1),
 			     "${%.*s} is no placeholder: drop the '$'", (int)name.n, name.p);

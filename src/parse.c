@@ -11,11 +11,11 @@
 #include "spawn.h"
 
 const char *const dr_parse_blocks[] = {
-	"let", "args", "map", "merge", "task", "include", "default", "env.NAME", "shell", NULL,
+	"let", "args", "map", "merge", "task", "include", "default", "env.NAME", "pool", "shell", NULL,
 };
 
 const char *const dr_parse_placeholders[] = {
-	"in",   "in.NAME", "out", "out.NAME", "arg",   "tmp",   "slots", "slot", "index", "attempt",
+	"in",   "in.NAME", "in:list", "in:list0", "out", "out.NAME", "arg",   "tmp",   "slots", "slot", "index", "attempt",
 	"name", "stem",    "ext", "dir",      ".name", ".stem", ".ext",  ".dir", NULL,
 };
 
@@ -203,10 +203,7 @@ check_circles(struct dr_parse *ps)
 static void
 take_blocks(struct dr_parse *ps)
 {
-	for (uint32_t i = 0; i < ps->n_blocks; i++) {
-		if (ps->blocks[i].args)
-			dr_parse_args_block(ps, &ps->blocks[i]);
-	}
+	dr_parse_args(ps);
 	for (uint32_t i = 0; i < ps->n_blocks; i++) {
 		if (!ps->blocks[i].args)
 			dr_parse_stage_shape(ps, &ps->blocks[i]);
@@ -284,6 +281,7 @@ dr_parse_end(struct dr_parse *ps, struct dr_pipeline **out, struct dr_err *err)
 		rc = 0;
 	dr_names_free(&ps->names);
 	dr_names_free(&ps->lets);
+	dr_names_free(&ps->pools);
 	dr_names_free(&ps->keys);
 	dr_names_free(&ps->margin);
 	dr_buf_free(&ps->scratch);

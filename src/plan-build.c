@@ -12,8 +12,8 @@
 #include "plan-builder.h"
 #include "plan-values.h"
 
-static uint32_t
-count_refs(const struct dr_plan *pl, const struct dr_ref *refs, uint32_t n)
+uint32_t
+dr_plan_count_refs(const struct dr_plan *pl, const struct dr_ref *refs, uint32_t n)
 {
 	uint32_t files = 0;
 
@@ -42,11 +42,11 @@ fill_refs(struct dr_builder *b, uint32_t task, const struct dr_ref *refs, uint32
 		uint32_t file;
 
 		if (refs[i].stage != DR_NONE) {
-			uint32_t rows = count_refs(b->pl, &refs[i], 1);
+			uint32_t rows = dr_plan_count_refs(b->pl, &refs[i], 1);
 
 			for (uint32_t r = 0; r < rows; r++)
 				g->edges[(*at)++] =
-					dr_graph_outputs(g, dr_plan_stage_row(b->pl, refs[i].stage, r))[0];
+					dr_graph_outputs(g, dr_plan_stage_row(b->pl, refs[i].stage, r))[refs[i].output];
 			continue;
 		}
 		dr_buf_reset(&b->text);
@@ -67,17 +67,37 @@ fill_refs(struct dr_builder *b, uint32_t task, const struct dr_ref *refs, uint32
 	return 0;
 }
 
-/* Inputs and uses of a task whose row's files stand in the first `at` edges already. */
-static int
-fill_inputs(struct dr_builder *b, uint32_t task, uint32_t given)
+/* What stands beside each of the first n inputs, which tasks of one stage made, or as inner nodes this stage's own. */
+static void
+fill_beside(struct dr_builder *b, uint32_t task, uint32_t n, const struct dr_input *in, uint32_t *at)
+{
+	struct dr_graph *g = b->pl->graph;
+	const struct dr_task *t = &g->tasks[task];
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t file = g->edges[t->edges + i], p = g->files[file].producer;
+		uint32_t output = p == DR_NONE ? 0 : g->tasks[p].stage == t->stage ? in->inner : in->output;
+
+		/* Where two tasks make one file, which is told later, the producer may be anybody. */
+		if (p != DR_NONE && output < g->tasks[p].n_out)
+			file = dr_graph_outputs(g, p)[output];
+		g->edges[(*at)++] = file;
+	}
+}
+
+int
+dr_plan_fill_inputs(struct dr_builder *b, uint32_t task, uint32_t given)
 {
 	const struct dr_stage *st = dr_plan_stage(b->pl, task);
 	struct dr_graph *g = b->pl->graph;
 	uint32_t at = g->tasks[task].edges + given, uses;
 
-	for (uint32_t i = 0; i < st->n_inputs; i++)
-		if (fill_refs(b, task, st->inputs[i].refs, st->inputs[i].n_refs, &at))
+	for (uint32_t i = 0; i < st->n_inputs; i++) {
+		if (st->inputs[i].asked)
+			fill_beside(b, task, given, &st->inputs[i], &at);
+		else if (fill_refs(b, task, st->inputs[i].refs, st->inputs[i].n_refs, &at))
 			return -1;
+	}
 	uses = at;
 	if (fill_refs(b, task, st->uses, st->n_uses, &at))
 		return -1;
@@ -86,42 +106,49 @@ fill_inputs(struct dr_builder *b, uint32_t task, uint32_t given)
 	return 0;
 }
 
-static int
-finish_task(struct dr_builder *b, struct dr_hasher *h, uint32_t task, uint32_t given)
+int
+dr_plan_finish_task(struct dr_builder *b, struct dr_hasher *h, uint32_t task, uint32_t given)
 {
-	if (fill_inputs(b, task, given) || dr_plan_add_outputs(b, task))
+	if (dr_plan_fill_inputs(b, task, given) || dr_plan_add_outputs(b, task))
 		return -1;
 	return dr_plan_set_id(b, h, task);
 }
 
-static uint32_t
-count_inputs(const struct dr_plan *pl, const struct dr_stage *st)
+uint32_t
+dr_plan_count_input(const struct dr_plan *pl, const struct dr_input *in, uint32_t given)
 {
-	uint32_t n = 0;
+	return in->asked ? given : dr_plan_count_refs(pl, in->refs, in->n_refs);
+}
+
+uint32_t
+dr_plan_count_inputs(const struct dr_plan *pl, const struct dr_stage *st, uint32_t given)
+{
+	uint32_t n = given;
 
 	for (uint32_t i = 0; i < st->n_inputs; i++)
-		n += count_refs(pl, st->inputs[i].refs, st->inputs[i].n_refs);
+		n += dr_plan_count_input(pl, &st->inputs[i], given);
 	return n;
 }
 
-/* The file that row r of a generator or stage is; DR_NONE: rows are values. */
-static int
-row_file(struct dr_builder *b, const struct dr_stage *st, uint32_t r, uint32_t *file)
+int
+dr_plan_row_file(struct dr_builder *b, const struct dr_stage *st, uint32_t r, uint32_t k, uint32_t *file)
 {
 	struct dr_plan *pl = b->pl;
+	uint32_t first;
 
 	*file = DR_NONE;
 	if (st->each_stage != DR_NONE) {
 		uint32_t t = dr_plan_stage_row(pl, st->each_stage, r);
 
 		if (pl->graph->tasks[t].n_out)
-			*file = dr_graph_outputs(pl->graph, t)[0];
+			*file = dr_graph_outputs(pl->graph, t)[st->each_output];
 		return 0;
 	}
 	if (!dr_items_files(pl->items[st->each_args]))
 		return 0;
 	dr_buf_reset(&b->path);
-	dr_items_row(pl->items[st->each_args], r, &b->path);
+	dr_items_row_values(pl->items[st->each_args], r, &first);
+	dr_items_value(pl->items[st->each_args], first + k, &b->path);
 	if (b->path.failed)
 		return dr_err_nomem(b->err);
 	if (dr_graph_file(pl->graph, dr_buf_str(&b->path), file, b->err))
@@ -130,13 +157,26 @@ row_file(struct dr_builder *b, const struct dr_stage *st, uint32_t r, uint32_t *
 	return 0;
 }
 
-static uint32_t
-count_rows(const struct dr_plan *pl, const struct dr_stage *st)
+uint32_t
+dr_plan_count_rows(const struct dr_plan *pl, const struct dr_stage *st)
 {
 	if (st->kind == DR_STAGE_TASK)
 		return 1;
 	return st->each_args != DR_NONE ? dr_items_rows(pl->items[st->each_args]) :
 					  dr_plan_stage_rows(pl, st->each_stage);
+}
+
+/* How many files row r of a map is: with `batch` several, and none where rows are values. */
+static uint32_t
+row_files(const struct dr_plan *pl, const struct dr_stage *st, uint32_t r)
+{
+	uint32_t first;
+
+	if (st->kind != DR_STAGE_MAP)
+		return 0;
+	if (st->each_stage != DR_NONE)
+		return pl->graph->tasks[dr_plan_stage_row(pl, st->each_stage, r)].n_out > 0;
+	return dr_items_files(pl->items[st->each_args]) ? dr_items_row_values(pl->items[st->each_args], r, &first) : 0;
 }
 
 static int
@@ -145,99 +185,26 @@ build_map(struct dr_builder *b, struct dr_hasher *h, uint32_t s)
 	struct dr_plan *pl = b->pl;
 	const struct dr_stage *st = &pl->pipeline->stages[s];
 	struct dr_plan_stage *ps = &pl->stages[s];
-	uint32_t rows = count_rows(pl, st), n_in = count_inputs(pl, st);
-	uint32_t n_uses = count_refs(pl, st->uses, st->n_uses);
+	uint32_t rows = dr_plan_count_rows(pl, st);
+	uint32_t n_in[] = { dr_plan_count_inputs(pl, st, 0), dr_plan_count_inputs(pl, st, 1) };
+	uint32_t n_uses = dr_plan_count_refs(pl, st->uses, st->n_uses);
 
 	for (uint32_t r = 0; r < rows; r++) {
-		uint32_t file = DR_NONE, task;
+		uint32_t n_files = row_files(pl, st, r), file, task;
 
-		if (st->kind == DR_STAGE_MAP && row_file(b, st, r, &file))
-			return -1;
-		if (dr_graph_task(pl->graph, s, r, n_in + (file != DR_NONE), n_uses, st->n_outputs, &task, b->err))
+		if (dr_graph_task(pl->graph, s, r, n_files < 2 ? n_in[n_files] : dr_plan_count_inputs(pl, st, n_files), n_uses,
+				  st->n_outputs, &task, b->err))
 			return -1;
 		ps->n++;
-		if (file != DR_NONE)
-			*dr_graph_inputs(pl->graph, task) = file;
-		if (finish_task(b, h, task, file != DR_NONE))
-			return -1;
-	}
-	return 0;
-}
-
-/* The leaves of a merge: files, and the hashes of their names. */
-static int
-merge_leaves(struct dr_builder *b, const struct dr_stage *st, uint32_t n, uint32_t *leaves)
-{
-	for (uint32_t r = 0; r < n; r++) {
-		if (row_file(b, st, r, &leaves[r]))
-			return -1;
-		if (leaves[r] == DR_NONE) {
-			dr_lex_error(b->pl->pipeline, b->diags, st->pos,
-				     "merge '%.*s' has no files to merge: what it is over yields values or makes nothing",
-				     (int)st->name.n, st->name.p);
-			return -1;
+		for (uint32_t k = 0; k < n_files; k++) {
+			if (dr_plan_row_file(b, st, r, k, &file))
+				return -1;
+			dr_graph_inputs(pl->graph, task)[k] = file;
 		}
-		dr_buf_reset(&b->path);
-		dr_graph_path(b->pl->graph, leaves[r], &b->path);
-		if (b->path.failed)
-			return dr_err_nomem(b->err);
-		b->leaf_hash[r] = dr_hash128(b->path.p, b->path.n);
+		if (dr_plan_finish_task(b, h, task, n_files))
+			return -1;
 	}
 	return 0;
-}
-
-static int
-merge_node(struct dr_builder *b, struct dr_hasher *h, uint32_t s, uint32_t node, const uint32_t *leaves)
-{
-	struct dr_plan *pl = b->pl;
-	const struct dr_stage *st = &pl->pipeline->stages[s];
-	struct dr_plan_stage *ps = &pl->stages[s];
-	const struct dr_tree_node *nd = &ps->tree.nodes[node];
-	uint32_t n_leaves = ps->tree.n_leaves, task, *in;
-
-	if (dr_graph_task(pl->graph, s, node, nd->n_children, count_refs(pl, st->uses, st->n_uses), st->n_outputs, &task,
-			  b->err))
-		return -1;
-	ps->n++;
-	in = dr_graph_inputs(pl->graph, task);
-	for (uint32_t c = 0; c < nd->n_children; c++) {
-		uint32_t child = ps->tree.children[nd->children + c];
-
-		in[c] = child < n_leaves ? leaves[child] :
-					   dr_graph_outputs(pl->graph, ps->first + child - n_leaves)[0];
-	}
-	if (node + 1 == ps->tree.n_nodes)
-		return finish_task(b, h, task, nd->n_children);
-	if (fill_inputs(b, task, nd->n_children) || dr_plan_add_inner_outputs(b, task))
-		return -1;
-	return dr_plan_set_id(b, h, task);
-}
-
-static int
-build_merge(struct dr_builder *b, struct dr_hasher *h, uint32_t s)
-{
-	struct dr_plan *pl = b->pl;
-	const struct dr_stage *st = &pl->pipeline->stages[s];
-	struct dr_plan_stage *ps = &pl->stages[s];
-	uint32_t n = count_rows(pl, st), *leaves;
-	int rc = 0;
-
-	if (!n)
-		return 0;
-	leaves = malloc(n * sizeof(*leaves));
-	b->leaf_hash = malloc(n * sizeof(*b->leaf_hash));
-	if (!leaves || !b->leaf_hash)
-		rc = dr_err_nomem(b->err);
-	if (rc == 0)
-		rc = merge_leaves(b, st, n, leaves);
-	if (rc == 0)
-		rc = dr_tree_rounds(n, st->fan_in, &ps->tree, b->err);
-	for (uint32_t node = 0; rc == 0 && node < ps->tree.n_nodes; node++)
-		rc = merge_node(b, h, s, node, leaves);
-	free(leaves);
-	free(b->leaf_hash);
-	b->leaf_hash = NULL;
-	return rc;
 }
 
 /* What a consumer may not outlive: outputs stay unless the stage says otherwise, inner nodes go unless it says otherwise. */
@@ -277,7 +244,7 @@ dr_plan_build_tasks(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *e
 		ps->items = DR_NONE;
 		if (st->kind == DR_STAGE_MAP)
 			ps->items = st->each_args != DR_NONE ? st->each_args : pl->stages[st->each_stage].items;
-		rc = st->kind == DR_STAGE_MERGE ? build_merge(&b, h, order[i]) : build_map(&b, h, order[i]);
+		rc = st->kind == DR_STAGE_MERGE ? dr_plan_build_merge(&b, h, order[i]) : build_map(&b, h, order[i]);
 		if (rc == 0)
 			mark_kept(pl, order[i]);
 	}

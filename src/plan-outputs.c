@@ -178,13 +178,16 @@ dr_plan_add_outputs(struct dr_builder *b, uint32_t task)
 
 /* The extension of the final output, for tools look at it; none where it would leave no room for the hash. Lies in b->id. */
 static struct dr_str
-inner_extension(struct dr_builder *b, const struct dr_output *o)
+inner_extension(struct dr_builder *b, uint32_t task, const struct dr_output *o)
 {
 	enum { HEX = 32 };
+	struct dr_task_values tv;
 	struct dr_str ext;
 
+	dr_task_values_init(&tv, b->pl, task);
 	dr_buf_reset(&b->id);
-	dr_template_text(&o->path, &b->id);
+	if (dr_template_expand(&o->path, &tv.v, &b->id, b->err))
+		dr_buf_reset(&b->id); /* it is told where the root needs it */
 	ext = dr_modify(dr_buf_str(&b->id), DR_MOD_EXT);
 	if (HEX + 1 + o->name.n + ext.n > NAME_MAX_BYTES)
 		ext.n = 0;
@@ -193,19 +196,20 @@ inner_extension(struct dr_builder *b, const struct dr_output *o)
 
 /* PART/HASH.ext, or PART/HASH.NAME.ext for a named output. */
 static int
-inner_path(struct dr_builder *b, const struct dr_stage *st, uint32_t node, const struct dr_output *o)
+inner_path(struct dr_builder *b, const struct dr_stage *st, uint32_t task, const struct dr_output *o)
 {
 	const struct dr_plan *pl = b->pl;
-	const struct dr_tree *tree = &pl->stages[st - pl->pipeline->stages].tree;
+	uint32_t node;
+	const struct dr_plan_tree *tree = dr_plan_tree(pl, task, &node);
 	char hex[33];
 
-	dr_hash128_hex(dr_tree_name(tree, node, b->leaf_hash), hex);
+	dr_hash128_hex(dr_tree_name(&tree->tree, node, b->leaf_hash + tree->first_leaf), hex);
 	dr_buf_reset(&b->path);
 	dr_buf_reset(&b->text);
 	if (st->part.n) {
 		struct dr_task_values tv;
 
-		dr_task_values_init(&tv, pl, pl->graph->n_tasks - 1);
+		dr_task_values_init(&tv, pl, task);
 		if (dr_template_expand(&st->part, &tv.v, &b->text, b->err))
 			return -1;
 		if (dr_path_normal(dr_buf_str(&b->text), &b->path)) {
@@ -223,7 +227,7 @@ inner_path(struct dr_builder *b, const struct dr_stage *st, uint32_t node, const
 		dr_buf_addc(&b->path, '.');
 		dr_buf_addstr(&b->path, o->name);
 	}
-	dr_buf_addstr(&b->path, inner_extension(b, o));
+	dr_buf_addstr(&b->path, inner_extension(b, task, o));
 	return b->path.failed || b->text.failed || b->id.failed ? dr_err_nomem(b->err) : 0;
 }
 
@@ -233,7 +237,7 @@ dr_plan_add_inner_outputs(struct dr_builder *b, uint32_t task)
 	const struct dr_stage *st = dr_plan_stage(b->pl, task);
 
 	for (uint32_t k = 0; k < st->n_outputs; k++)
-		if (inner_path(b, st, b->pl->graph->tasks[task].row, &st->outputs[k]) || add_output(b, task, k))
+		if (inner_path(b, st, task, &st->outputs[k]) || add_output(b, task, k))
 			return -1;
 	return 0;
 }

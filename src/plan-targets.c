@@ -223,17 +223,18 @@ static int
 add_row(struct dr_plan *pl, uint32_t stage, struct dr_str row, const char *target, struct dr_diags *diags,
 	struct dr_err *err)
 {
-	const struct dr_plan_stage *ps = &pl->stages[stage];
+	uint32_t rows = dr_plan_stage_rows(pl, stage);
 	struct dr_buf text = { 0 };
 	uint32_t found = 0;
 	int rc = 0;
 
-	for (uint32_t i = 0; ps->items != DR_NONE && i < ps->n && rc == 0; i++) {
+	for (uint32_t i = 0; i < rows && rc == 0; i++) {
 		dr_buf_reset(&text);
-		dr_items_row(pl->items[ps->items], i, &text);
+		if (!dr_plan_row_name(pl, stage, i, "", &text))
+			break;
 		if (!dr_str_eq(dr_buf_str(&text), row))
 			continue;
-		rc = add_target(pl, ps->first + i, err);
+		rc = add_target(pl, dr_plan_stage_row(pl, stage, i), err);
 		found++;
 	}
 	if (rc == 0 && !found) {

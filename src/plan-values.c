@@ -7,6 +7,7 @@
 
 #include "err.h"
 #include "hash.h"
+#include "plan-builder.h"
 
 enum { NAME_MAX_BYTES = 255 };
 
@@ -55,44 +56,81 @@ dr_temp_name_id(struct dr_str name, uint64_t *id_lo)
 	return true;
 }
 
-/* How many files the refs of one input are. */
-static uint32_t
-ref_files(const struct dr_plan *pl, const struct dr_input *in)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < in->n_refs; i++)
-		n += in->refs[i].stage == DR_NONE ? 1 : dr_plan_stage_rows(pl, in->refs[i].stage);
-	return n;
-}
-
 /* Which of a task's inputs the piece means: *first and the number. Inputs stand in this order: the row's file or the files to merge,
  * then the stage's inputs as written (`in` is the first of these where there is one). */
+uint32_t
+dr_plan_input(const struct dr_plan *pl, uint32_t task, uint32_t index, uint32_t *first)
+{
+	const struct dr_stage *st = dr_plan_stage(pl, task);
+	uint32_t named = 0, asked = 0, n;
+
+	for (uint32_t i = 0; i < st->n_inputs; i++) {
+		named += dr_plan_count_input(pl, &st->inputs[i], 0);
+		asked += st->inputs[i].asked;
+	}
+	*first = 0;
+	/* Rows that are files, or what is merged; each comes once more for every input that stands beside it. */
+	n = (pl->graph->tasks[task].n_in - named) / (1 + asked);
+	if (index == DR_NONE)
+		return n ? n : st->n_inputs && !st->inputs[0].name.n ? dr_plan_count_input(pl, &st->inputs[0], 0) : 0;
+	*first = n;
+	for (uint32_t i = 0; i < index; i++)
+		*first += dr_plan_count_input(pl, &st->inputs[i], n);
+	return dr_plan_count_input(pl, &st->inputs[index], n);
+}
+
+/* How many values the row of a task is; *first: the first of them. */
 static uint32_t
-input_range(const struct dr_task_values *tv, const struct dr_piece *p, uint32_t *first)
+row_values(const struct dr_task_values *tv, uint32_t *first)
 {
 	const struct dr_plan *pl = tv->plan;
-	const struct dr_stage *st = dr_plan_stage(pl, tv->task);
-	uint32_t named = 0, n;
+	const struct dr_task *t = &pl->graph->tasks[tv->task];
+	uint32_t items = pl->stages[t->stage].items;
 
-	for (uint32_t i = 0; i < st->n_inputs; i++)
-		named += ref_files(pl, &st->inputs[i]);
-	*first = 0;
-	n = pl->graph->tasks[tv->task].n_in - named; /* rows that are files, or what is merged */
-	if (p->kind == DR_PH_IN)
-		return n ? n : st->n_inputs && !st->inputs[0].name.n ? ref_files(pl, &st->inputs[0]) : 0;
-	*first = n;
-	for (uint32_t i = 0; i < p->index; i++)
-		*first += ref_files(pl, &st->inputs[i]);
-	return ref_files(pl, &st->inputs[p->index]);
+	*first = t->row;
+	return items == DR_NONE ? 1 : dr_items_row_values(pl->items[items], t->row, first);
 }
 
 static uint32_t
 count(void *ctx, const struct dr_piece *p)
 {
+	const struct dr_task_values *tv = ctx;
+	const uint32_t *in = dr_graph_inputs(tv->plan->graph, tv->task);
+	uint32_t first, n, there = 0;
+
+	if (p->kind == DR_PH_ARG || p->kind == DR_PH_COLUMN)
+		return row_values(tv, &first);
+	if (p->kind != DR_PH_IN && p->kind != DR_PH_IN_NAME && !dr_piece_is_list(p))
+		return 1;
+	n = dr_plan_input(tv->plan, tv->task, p->kind == DR_PH_IN ? DR_NONE : p->index, &first);
+	if (!dr_plan_stage(tv->plan, tv->task)->missing_ok)
+		return n;
+	for (uint32_t i = 0; i < n; i++)
+		there += !dr_plan_missing(tv->plan, tv->task, in[first + i]);
+	return there;
+}
+
+/* The i-th file of an input, without those that are missing. Asked one after the other, as these mostly are, each costs a step. */
+static uint32_t
+input_file(struct dr_task_values *tv, const struct dr_piece *p, uint32_t i)
+{
+	const uint32_t *in = dr_graph_inputs(tv->plan->graph, tv->task);
 	uint32_t first;
 
-	return p->kind == DR_PH_IN || p->kind == DR_PH_IN_NAME ? input_range(ctx, p, &first) : 1;
+	dr_plan_input(tv->plan, tv->task, p->kind == DR_PH_IN ? DR_NONE : p->index, &first);
+	if (!dr_plan_stage(tv->plan, tv->task)->missing_ok)
+		return in[first + i];
+	if (tv->last.first != first || tv->last.i > i) {
+		tv->last.first = first;
+		tv->last.i = tv->last.at = 0;
+	}
+	for (;; tv->last.at++) {
+		if (dr_plan_missing(tv->plan, tv->task, in[first + tv->last.at]))
+			continue;
+		if (tv->last.i == i)
+			return in[first + tv->last.at];
+		tv->last.i++;
+	}
 }
 
 static int
@@ -113,16 +151,16 @@ get_output(const struct dr_task_values *tv, uint32_t index, struct dr_buf *buf)
 static int
 get(void *ctx, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct dr_err *err)
 {
-	const struct dr_task_values *tv = ctx;
+	struct dr_task_values *tv = ctx;
 	const struct dr_plan *pl = tv->plan;
 	const struct dr_task *t = &pl->graph->tasks[tv->task];
-	uint32_t items = pl->stages[t->stage].items, first;
+	uint32_t items = pl->stages[t->stage].items, first, node;
+	const struct dr_plan_tree *tree = dr_plan_tree(pl, tv->task, &node);
 
 	switch (p->kind) {
 	case DR_PH_IN:
 	case DR_PH_IN_NAME:
-		input_range(tv, p, &first);
-		dr_graph_path(pl->graph, dr_graph_inputs(pl->graph, tv->task)[first + i], buf);
+		dr_graph_path(pl->graph, input_file(tv, p, i), buf);
 		return 0;
 	case DR_PH_OUT:
 		return get_output(tv, 0, buf);
@@ -131,7 +169,19 @@ get(void *ctx, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct 
 	case DR_PH_ARG:
 		if (items == DR_NONE)
 			return dr_err_set(err, DR_USAGE, "{arg} has no value here: there are no rows after a merge");
-		dr_items_row(pl->items[items], t->row, buf);
+		row_values(tv, &first);
+		dr_items_value(pl->items[items], first + i, buf);
+		return 0;
+	case DR_PH_COLUMN:
+		row_values(tv, &first);
+		if (items != DR_NONE)
+			dr_items_value_column(pl->items[items], first + i, p->index, buf);
+		else
+			dr_plan_row_column(pl, t->stage, tree ? tree->row : t->row, p->index, buf);
+		return 0;
+	case DR_PH_LIST:
+	case DR_PH_LIST0:
+		dr_list_name(tv, p, buf);
 		return 0;
 	case DR_PH_TMP:
 		dr_buf_adds(buf, tv->tmp ? tv->tmp : "");
@@ -152,6 +202,41 @@ get(void *ctx, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct 
 		dr_buf_addstr(buf, p->text);
 		return 0;
 	}
+}
+
+void
+dr_list_name(const struct dr_task_values *tv, const struct dr_piece *p, struct dr_buf *out)
+{
+	const struct dr_stage *st = dr_plan_stage(tv->plan, tv->task);
+
+	dr_buf_addf(out, "%s/%s", tv->tmp ? tv->tmp : "", p->kind == DR_PH_LIST ? "list" : "list0");
+	if (p->index != DR_NONE) {
+		dr_buf_addc(out, '.');
+		dr_buf_addstr(out, st->inputs[p->index].name);
+	}
+}
+
+int
+dr_list_text(struct dr_task_values *tv, const struct dr_piece *p, struct dr_buf *out, struct dr_err *err)
+{
+	uint32_t n = count(tv, p);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t file = input_file(tv, p, i);
+		struct dr_str dir = dr_graph_dir(tv->plan->graph, tv->plan->graph->files[file].dir);
+		struct dr_str name = dr_graph_name(tv->plan->graph, file);
+		size_t from = out->n;
+
+		if ((dir.n ? dir.p : name.p)[0] == '-') /* as where the command itself names it */
+			dr_buf_adds(out, "./");
+		dr_graph_path(tv->plan->graph, file, out);
+		if (p->kind == DR_PH_LIST && out->n > from && memchr(out->p + from, '\n', out->n - from))
+			return dr_err_set(err, DR_USAGE,
+					  "a name has a newline in it, and {%.*s} has one a line: use {in:list0}",
+					  (int)p->text.n, p->text.p);
+		dr_buf_addc(out, p->kind == DR_PH_LIST ? '\n' : '\0');
+	}
+	return out->failed ? dr_err_nomem(err) : 0;
 }
 
 void

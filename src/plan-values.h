@@ -10,9 +10,16 @@ struct dr_task_values {
 	uint32_t task;
 	bool temporary; /* outputs by the names that they have until they are published */
 	uint32_t slots, slot, attempt;
+	struct {
+		uint32_t first, i, at;
+	} last; /* private: which input was asked for last, where some are missing */
 	const char *tmp; /* {tmp}: NULL while there is none, as when hashing and showing */
 };
 
+/* The name, in {tmp}, of the file that a DR_PH_LIST or LIST0 is, and what stands in it: the names, relative to the root, each with "\n"
+ * or a NUL behind it. 0; -1 with err, also when a name has a newline in it. */
+void dr_list_name(const struct dr_task_values *tv, const struct dr_piece *p, struct dr_buf *out);
+int dr_list_text(struct dr_task_values *tv, const struct dr_piece *p, struct dr_buf *out, struct dr_err *err);
 /* Final names, one slot, first attempt. tv->v.ctx is tv itself: do not copy. Nothing to free. */
 void dr_task_values_init(struct dr_task_values *tv, const struct dr_plan *pl, uint32_t task);
 

@@ -23,7 +23,7 @@ dr_plan_stage_rows(const struct dr_plan *pl, uint32_t stage)
 {
 	const struct dr_plan_stage *ps = &pl->stages[stage];
 
-	return pl->pipeline->stages[stage].kind == DR_STAGE_MERGE ? ps->n > 0 : ps->n;
+	return pl->pipeline->stages[stage].kind == DR_STAGE_MERGE ? ps->n_trees : ps->n;
 }
 
 uint32_t
@@ -31,29 +31,50 @@ dr_plan_stage_row(const struct dr_plan *pl, uint32_t stage, uint32_t i)
 {
 	const struct dr_plan_stage *ps = &pl->stages[stage];
 
-	return pl->pipeline->stages[stage].kind == DR_STAGE_MERGE ? ps->first + ps->n - 1 : ps->first + i;
+	if (pl->pipeline->stages[stage].kind != DR_STAGE_MERGE)
+		return ps->first + i;
+	return ps->trees[i].first + ps->trees[i].tree.n_nodes - 1;
+}
+
+const struct dr_plan_tree *
+dr_plan_tree(const struct dr_plan *pl, uint32_t task, uint32_t *node)
+{
+	const struct dr_task *t = &pl->graph->tasks[task];
+	const struct dr_plan_tree *tree;
+
+	if (!pl->stages[t->stage].n_trees)
+		return NULL;
+	tree = &pl->stages[t->stage].trees[t->row];
+	*node = task - tree->first;
+	return tree;
+}
+
+uint64_t
+dr_plan_stage_key(const struct dr_plan *pl, uint32_t stage)
+{
+	struct dr_str name = pl->pipeline->stages[stage].name;
+
+	return dr_hash64(name.p, name.n);
 }
 
 bool
 dr_plan_inner(const struct dr_plan *pl, uint32_t task, uint32_t *round)
 {
-	const struct dr_task *t = &pl->graph->tasks[task];
-	const struct dr_plan_stage *ps = &pl->stages[t->stage];
+	uint32_t node;
+	const struct dr_plan_tree *tree = dr_plan_tree(pl, task, &node);
 
-	*round = 0;
-	if (dr_plan_stage(pl, task)->kind != DR_STAGE_MERGE)
-		return false;
-	*round = ps->tree.nodes[t->row].round;
-	return t->row + 1 < ps->n;
+	*round = tree ? tree->tree.nodes[node].round : 0;
+	return tree && node + 1 < tree->tree.n_nodes;
 }
 
-/* STAGE/ROUND.INDEX, INDEX from 1 within the round. */
+/* /ROUND.INDEX, INDEX from 1 within the round of its tree. */
 static void
-inner_name(const struct dr_plan *pl, const struct dr_task *t, uint32_t round, struct dr_buf *out)
+inner_name(const struct dr_plan *pl, uint32_t task, uint32_t round, struct dr_buf *out)
 {
-	const struct dr_tree_node *nodes = pl->stages[t->stage].tree.nodes;
-	uint32_t lo = 0, hi = t->row;
+	uint32_t node, lo = 0, hi;
+	const struct dr_tree_node *nodes = dr_plan_tree(pl, task, &node)->tree.nodes;
 
+	hi = node;
 	while (lo < hi) { /* nodes stand round by round */
 		uint32_t mid = lo + (hi - lo) / 2;
 
@@ -62,26 +83,58 @@ inner_name(const struct dr_plan *pl, const struct dr_task *t, uint32_t round, st
 		else
 			hi = mid;
 	}
-	dr_buf_addstr(out, pl->pipeline->stages[t->stage].name);
-	dr_buf_addf(out, "/%" PRIu32 ".%" PRIu32, round, t->row - lo + 1);
+	dr_buf_addf(out, "/%" PRIu32 ".%" PRIu32, round, node - lo + 1);
+}
+
+void
+dr_plan_row_column(const struct dr_plan *pl, uint32_t stage, uint32_t row, uint32_t column, struct dr_buf *out)
+{
+	const struct dr_stage *st = &pl->pipeline->stages[stage];
+
+	while (st->each_args == DR_NONE) {
+		const struct dr_plan_tree *trees = pl->stages[st->each_stage].trees;
+
+		st = &pl->pipeline->stages[st->each_stage];
+		if (st->kind == DR_STAGE_MERGE) {
+			column = st->by_columns[column];
+			row = trees[row].row;
+		}
+	}
+	dr_items_column(pl->items[st->each_args], row, column, out);
+}
+
+bool
+dr_plan_row_name(const struct dr_plan *pl, uint32_t stage, uint32_t row, const char *before, struct dr_buf *out)
+{
+	const struct dr_stage *st = &pl->pipeline->stages[stage];
+
+	while (st->kind == DR_STAGE_MAP && st->each_args == DR_NONE) {
+		stage = st->each_stage;
+		st = &pl->pipeline->stages[stage];
+	}
+	if (st->kind != DR_STAGE_MAP && !st->n_by)
+		return false;
+	dr_buf_adds(out, before);
+	if (st->kind == DR_STAGE_MAP)
+		dr_items_row(pl->items[st->each_args], row, out);
+	for (uint32_t i = 0; i < st->n_by; i++) {
+		if (i)
+			dr_buf_addc(out, ',');
+		dr_plan_row_column(pl, stage, pl->stages[stage].trees[row].row, st->by_columns[i], out);
+	}
+	return true;
 }
 
 void
 dr_plan_task_label(const struct dr_plan *pl, uint32_t task, struct dr_buf *out)
 {
 	const struct dr_task *t = &pl->graph->tasks[task];
-	const struct dr_stage *st = dr_plan_stage(pl, task);
-	uint32_t items = pl->stages[t->stage].items, round;
+	uint32_t round;
 
-	if (dr_plan_inner(pl, task, &round)) {
-		inner_name(pl, t, round, out);
-		return;
-	}
-	dr_buf_addstr(out, st->name);
-	if (st->kind == DR_STAGE_MAP && items != DR_NONE) {
-		dr_buf_addc(out, ':');
-		dr_items_row(pl->items[items], t->row, out);
-	}
+	dr_buf_addstr(out, dr_plan_stage(pl, task)->name);
+	dr_plan_row_name(pl, t->stage, t->row, ":", out);
+	if (dr_plan_inner(pl, task, &round))
+		inner_name(pl, task, round, out);
 }
 
 void
@@ -172,6 +225,21 @@ connect(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 	return rc;
 }
 
+/* The rows of one generator, after those of its parts: these are nested a few deep at most. */
+static int
+open_args(struct dr_plan *pl, uint32_t a, struct dr_diags *diags, struct dr_err *err)
+{
+	const struct dr_args *args = &pl->pipeline->args[a];
+
+	if (pl->items[a])
+		return 0;
+	for (uint32_t i = 0; i < args->n_parts; i++)
+		if (open_args(pl, args->parts[i], diags, err))
+			return -1;
+	return dr_items_make(pl->pipeline, args, pl->items, pl->options.items, &pl->items[a], diags, err);
+}
+
+/* All that are not there yet. */
 static int
 open_items(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 {
@@ -180,9 +248,9 @@ open_items(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 	for (uint32_t s = 0; s < p->n_stages; s++) {
 		uint32_t a = p->stages[s].each_args;
 
-		if (!pl->stages[s].planned || a == DR_NONE || pl->items[a])
+		if (!pl->stages[s].planned || a == DR_NONE)
 			continue;
-		if (dr_items_make(p, &p->args[a], pl->options.items, &pl->items[a], diags, err) && !diags->total)
+		if (open_args(pl, a, diags, err) && !diags->total)
 			return -1;
 	}
 	return diags->total ? -1 : 0;
@@ -192,7 +260,9 @@ static void
 drop_graph(struct dr_plan *pl)
 {
 	for (uint32_t s = 0; s < pl->pipeline->n_stages; s++) {
-		dr_tree_free(&pl->stages[s].tree);
+		for (uint32_t i = 0; i < pl->stages[s].n_trees; i++)
+			dr_tree_free(&pl->stages[s].trees[i].tree);
+		free(pl->stages[s].trees);
 		pl->stages[s] = (struct dr_plan_stage){ .planned = pl->stages[s].planned };
 	}
 	dr_graph_free(pl->graph);
@@ -205,7 +275,7 @@ drop_graph(struct dr_plan *pl)
 static int
 find_own_rows(const struct dr_plan *pl, const struct dr_items *it, uint8_t *bits, uint32_t *n, struct dr_err *err)
 {
-	uint32_t rows = dr_items_rows(it), found[DR_OWN_KINDS] = { 0 };
+	uint32_t rows = dr_items_values(it), found[DR_OWN_KINDS] = { 0 };
 	uint8_t *own = malloc((size_t)rows + 1);
 	struct dr_buf path = { 0 };
 	int rc = own ? 0 : dr_err_nomem(err);
@@ -214,7 +284,7 @@ find_own_rows(const struct dr_plan *pl, const struct dr_items *it, uint8_t *bits
 		uint32_t f;
 
 		dr_buf_reset(&path);
-		dr_items_row(it, r, &path);
+		dr_items_value(it, r, &path);
 		f = dr_graph_find(pl->graph, dr_buf_str(&path));
 		own[r] = (uint8_t)(f == DR_NONE ? DR_OWN_NOT : dr_plan_own_row(pl, f));
 		found[own[r]]++;
@@ -231,6 +301,18 @@ find_own_rows(const struct dr_plan *pl, const struct dr_items *it, uint8_t *bits
 	return rc;
 }
 
+/* What is made of generators that have changed is to be made again. */
+static void
+close_composites(struct dr_plan *pl)
+{
+	for (uint32_t a = 0; a < pl->pipeline->n_args; a++) {
+		if (!pl->pipeline->args[a].n_parts)
+			continue;
+		dr_items_free(pl->items[a]);
+		pl->items[a] = NULL;
+	}
+}
+
 /* A row of a glob that is an output of ours is no input: it was made from another row, or by an earlier run. 1: rows were dropped. */
 static int
 drop_own_rows(struct dr_plan *pl, struct dr_err *err)
@@ -239,7 +321,7 @@ drop_own_rows(struct dr_plan *pl, struct dr_err *err)
 	int rc = 0;
 
 	for (uint32_t a = 0; a < pl->pipeline->n_args && rc == 0; a++) {
-		uint32_t rows = pl->items[a] ? dr_items_rows(pl->items[a]) : 0, n = 0;
+		uint32_t rows = pl->items[a] ? dr_items_values(pl->items[a]) : 0, n = 0;
 		uint8_t *bits;
 
 		if (pl->pipeline->args[a].kind != DR_GEN_GLOB || !rows)
@@ -251,6 +333,8 @@ drop_own_rows(struct dr_plan *pl, struct dr_err *err)
 		pl->excluded += rc ? 0 : n;
 		free(bits);
 	}
+	if (rc == 0 && pl->excluded > before)
+		close_composites(pl);
 	return rc ? -1 : pl->excluded > before;
 }
 
@@ -263,6 +347,8 @@ build(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 		int rc, dropped;
 
 		drop_graph(pl);
+		if (open_items(pl, diags, err))
+			return -1;
 		pl->graph = dr_graph_new();
 		if (!pl->graph)
 			return dr_err_nomem(err);
@@ -301,7 +387,7 @@ dr_plan_make(const struct dr_pipeline *p, const struct dr_plan_options *o, struc
 		dr_err_nomem(err);
 		goto fail;
 	}
-	if (dr_plan_needed_stages(pl, err) || open_items(pl, diags, err) || build(pl, diags, err))
+	if (dr_plan_needed_stages(pl, err) || build(pl, diags, err))
 		goto fail;
 	*out = pl;
 	return 0;

@@ -108,23 +108,92 @@ known_path(const struct dr_progress *p, double factor, int64_t now)
 	return longest;
 }
 
-/* Seconds that a stage takes one round after the other; adds its slot-seconds to *work. */
+/* By how much tasks whose time was known took another one than expected: relative, squared, of one of them. */
 static double
-stage_left(const struct dr_progress *p, const struct dr_progress_stage *st, double factor, double *work)
+surprise(const struct dr_progress *p, double factor)
+{
+	double squares = p->now_now - 2 * factor * p->before_now + factor * factor * p->before_before;
+
+	return p->before_before > 0 && squares > 0 ? squares / p->before_before / (factor * factor) : 0;
+}
+
+/* Slot-seconds that are expected, and by how much it may be otherwise. */
+struct guess {
+	double seconds, variance;
+	double one; /* variance of one task */
+};
+
+/* n tasks like those `timed` ones whose squares deviate by `squares` in sum: each by itself, and all together by what their mean may be
+ * wrong. */
+static void
+add_unknown(struct guess *g, double seconds, double n, double squares, double timed)
+{
+	double one = squares > 0 && timed > 1 ? squares / (timed - 1) : 0;
+
+	g->seconds += seconds;
+	g->variance += n * one + n * n * one / (timed > 0 ? timed : 1);
+	g->one = one > g->one ? one : g->one;
+}
+
+/* What is left of a row. From the last time where it is known, else by what a byte takes, else by what a task takes. */
+static struct guess
+row_left(const struct dr_progress *p, const struct dr_progress_row *r, double factor)
+{
+	struct guess g = { .seconds = r->known_left * factor };
+	double known = left(r) - r->unknown_left, plain = r->unknown_left, mean = r->timed ? r->seconds / r->timed : 0;
+	double rate = r->sized_bytes > 0 ? r->sized_seconds / r->sized_bytes : 0, e = surprise(p, factor);
+
+	if (known > 0 && p->n_known) {
+		g.one = e * g.seconds / known * g.seconds / known;
+		g.variance = known * g.one + e * g.seconds * g.seconds / p->n_known;
+	}
+	if (r->sized >= 3 && rate > 0 && r->sized_left) {
+		double squares = r->seconds_seconds - 2 * rate * r->bytes_seconds + rate * rate * r->bytes_bytes;
+
+		add_unknown(&g, rate * r->bytes_left, r->sized_left, squares, r->sized);
+		plain -= r->sized_left;
+	}
+	if (plain > 0)
+		add_unknown(&g, plain * r->guess, plain, r->squares - mean * r->seconds, r->timed);
+	return g;
+}
+
+/* Seconds that a stage takes one round after the other; adds its slot-seconds to *work, and the variance of the seconds to *along. */
+static double
+stage_left(const struct dr_progress *p, const struct dr_progress_stage *st, double factor, struct guess *work,
+	   double *along)
 {
 	double serial = 0;
 
 	for (uint32_t i = st->first; i < st->first + st->n; i++) {
 		const struct dr_progress_row *r = &p->rows[i];
-		double seconds = r->known_left * factor + r->unknown_left * r->guess;
+		struct guess g = row_left(p, r, factor);
 
-		*work += seconds * st->slots;
+		work->seconds += g.seconds * st->slots;
+		work->variance += g.variance * st->slots * st->slots;
 		if (left(r) == r->running)
 			serial += r->remaining;
 		else if (left(r))
-			serial += seconds / left(r);
+			serial += g.seconds / left(r);
+		*along += left(r) ? g.one : 0;
 	}
 	return serial;
+}
+
+/* By Newton's method: not worth the mathematical library. */
+static double
+root(double x)
+{
+	double r = x > 1 ? x : 1;
+
+	for (int i = 0; x > 0 && i < 100; i++) {
+		double next = (r + x / r) / 2;
+
+		if (next >= r)
+			break;
+		r = next;
+	}
+	return x > 0 ? r : 0;
 }
 
 static void
@@ -138,8 +207,9 @@ struct dr_progress_eta
 dr_progress_estimate(struct dr_progress *p, int64_t now)
 {
 	struct dr_progress_eta eta = { .known = p->all_known || p->ended >= ENOUGH, .stage = DR_NONE };
-	double work = 0, most_work = 0, path = 0, most_path = 0, factor = slower(p), behind,
-	       held = p->slots_held;
+	double most_work = 0, path = 0, most_path = 0, factor = slower(p), along = 0, behind, rest,
+	       held = p->slots_held < 1 ? 1 : p->slots_held;
+	struct guess work = { 0 };
 	uint32_t work_stage = DR_NONE, path_stage = DR_NONE;
 
 	if (!eta.known)
@@ -150,11 +220,12 @@ dr_progress_estimate(struct dr_progress *p, int64_t now)
 	memset(p->tail, 0, p->n_stages * sizeof(*p->tail));
 	for (uint32_t i = 0; i < p->n_order; i++) {
 		const struct dr_stage *s = &p->o.plan->pipeline->stages[p->order[i]];
-		double before = work, serial = stage_left(p, &p->stages[p->order[i]], factor, &work);
+		double before = work.seconds;
+		double serial = stage_left(p, &p->stages[p->order[i]], factor, &work, &along);
 		double all = serial + p->tail[p->order[i]];
 
-		if (work - before > most_work) {
-			most_work = work - before;
+		if (work.seconds - before > most_work) {
+			most_work = work.seconds - before;
 			work_stage = p->order[i];
 		}
 		if (serial > most_path) {
@@ -169,12 +240,24 @@ dr_progress_estimate(struct dr_progress *p, int64_t now)
 	}
 	if (p->all_known && p->n_running)
 		path = known_path(p, factor, now);
-	held = held < 1 ? 1 : held;
-	work = work > behind ? (work - behind) / held : 0;
-	eta.path = path > work;
-	eta.seconds = eta.path ? path : work;
+	rest = work.seconds > behind ? (work.seconds - behind) / held : 0;
+	eta.path = path > rest;
+	eta.seconds = eta.path ? path : rest;
+	/* Twice the deviation: nineteen times of twenty, if tasks are as different as they were until now. */
+	eta.error = 2 * (eta.path ? root(along) : root(work.variance) / held);
 	eta.stage = eta.path ? path_stage : work_stage;
 	return eta;
+}
+
+/* How much it may be otherwise is said when that is neither next to nothing nor about all there is. */
+void
+dr_progress_add_eta(struct dr_buf *out, const struct dr_progress_eta *eta, bool utf8)
+{
+	dr_progress_add_left(out, eta->seconds);
+	if (eta->error < 1 || eta->error < eta->seconds / 30 || eta->error > eta->seconds)
+		return;
+	dr_buf_adds(out, utf8 ? " ± " : " +- ");
+	dr_progress_add_left(out, eta->error);
 }
 
 void

@@ -243,6 +243,28 @@ slots_line(struct line *l, uint32_t more_stages)
 	dr_buf_free(&text);
 }
 
+/* Of inputs that stood there at the start, and how fast all inputs are read. */
+static void
+bytes_line(struct line *l, int64_t now)
+{
+	struct dr_progress *p = l->p;
+	struct dr_buf text = { 0 };
+	double rate = dr_progress_rate(p, now);
+
+	dr_buf_adds(&text, "bytes    ");
+	dr_buf_bytes(&text, p->bytes_done);
+	dr_buf_adds(&text, " of ");
+	dr_buf_bytes(&text, p->bytes_all);
+	if (rate >= 1) {
+		dr_buf_adds(&text, "   read ");
+		dr_buf_bytes(&text, rate < 1e18 ? (uint64_t)rate : UINT64_C(1000000000000000000));
+		dr_buf_adds(&text, "/s");
+	}
+	put_buf(l, PLAIN, &text);
+	end_line(l);
+	dr_buf_free(&text);
+}
+
 /* The tasks that have run longest: the list is in the order of their starts. */
 static void
 longest_line(struct line *l, int64_t now)
@@ -294,7 +316,7 @@ time_line(struct line *l, int64_t now)
 		dr_buf_adds(&text, "estimating");
 	} else {
 		dr_buf_adds(&text, "about ");
-		dr_progress_add_left(&text, eta.seconds);
+		dr_progress_add_eta(&text, &eta, p->o.utf8);
 		dr_buf_adds(&text, " left");
 	}
 	put_buf(l, PLAIN, &text);
@@ -315,15 +337,18 @@ dr_progress_compose(struct dr_progress *p, uint32_t width, uint32_t height, int6
 	struct line l = { .p = p, .width = width > 1 ? width - 1 : 1 };
 	uint32_t lines = height / 2 < DR_PROGRESS_LINES ? height / 2 : DR_PROGRESS_LINES, stages, more;
 	bool rule = lines >= 6, longest = lines >= 4 && p->n_running, slots = lines >= 5;
+	bool bytes = lines >= 7 && p->bytes_all;
 
 	dr_buf_reset(&p->lines);
 	p->n_new = 0;
-	stages = lines > 1 ? lines - 1 - rule - longest - slots : 0;
+	stages = lines > 1 ? lines - 1 - rule - longest - slots - bytes : 0;
 	if (rule) {
 		put_repeated(&l, DIM, p->o.utf8 ? "─" : "-", l.width < 66 ? l.width : 66);
 		end_line(&l);
 	}
 	more = stage_lines(&l, stages < STAGES_SHOWN ? stages : STAGES_SHOWN);
+	if (bytes)
+		bytes_line(&l, now);
 	if (slots)
 		slots_line(&l, more);
 	if (longest)

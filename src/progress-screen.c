@@ -66,16 +66,19 @@ add_line_end(struct dr_progress *p)
 	p->mid_line = false;
 }
 
-/* To the first column of the first line of the bars. The terminal has wrapped lines that are longer than it has become. */
+/* To the first column of the first line of the bars. The terminal has wrapped lines that are longer than it has become. `erase`: with
+ * nothing left of them, line by line: a screen that is cleared from its first line on goes into the scrollback of some terminals. */
 static void
-add_home(struct dr_progress *p, uint32_t width)
+add_home(struct dr_progress *p, uint32_t width, bool erase)
 {
 	uint32_t up = 0;
 
 	for (uint32_t i = 0; i < p->n_lines; i++)
 		up += p->widths[i] > width ? (p->widths[i] + width - 1) / width : 1;
 	if (p->n_lines)
-		dr_buf_adds(&p->out, "\r");
+		dr_buf_adds(&p->out, erase ? "\r\033[K" : "\r");
+	for (; erase && up > 1; up--)
+		dr_buf_adds(&p->out, "\033[1A\033[K");
 	if (up > 1)
 		dr_buf_addf(&p->out, "\033[%" PRIu32 "A", up - 1);
 }
@@ -115,8 +118,7 @@ clear(struct dr_progress *p, struct dr_str text)
 	if (p->n_lines) {
 		window(p, &width, &height);
 		dr_buf_adds(&p->out, "\033[?2026h");
-		add_home(p, width);
-		dr_buf_adds(&p->out, "\033[J");
+		add_home(p, width, true);
 	}
 	add_pending(p);
 	if (text.n)
@@ -150,9 +152,7 @@ draw(struct dr_progress *p, int64_t now)
 	dr_buf_adds(&p->out, "\033[?2026h");
 	if (!p->n_lines)
 		dr_buf_adds(&p->out, "\033[?25l");
-	add_home(p, width);
-	if (p->pending.n && p->n_lines)
-		dr_buf_adds(&p->out, "\033[J");
+	add_home(p, width, p->pending.n > 0);
 	add_pending(p);
 	add_lines(p);
 	dr_buf_adds(&p->out, "\033[J\033[?2026l");
@@ -184,7 +184,7 @@ tell_progress(struct dr_progress *p, int64_t now)
 	dr_buf_adds(&line, " so far");
 	if (eta.known) {
 		dr_buf_adds(&line, ", about ");
-		dr_progress_add_left(&line, eta.seconds);
+		dr_progress_add_eta(&line, &eta, p->o.utf8);
 		dr_buf_adds(&line, " left");
 	}
 	dr_buf_addc(&line, '\n');
@@ -240,6 +240,8 @@ tick_bars(struct dr_progress *p, int64_t now)
 int64_t
 dr_progress_tick(struct dr_progress *p, int64_t now)
 {
+	if (p->o.mode == DR_PROGRESS_JSON)
+		return p->finished ? -1 : dr_progress_json_tick(p, now);
 	if (p->hidden || p->finished || p->o.quiet || !p->todo)
 		return -1;
 	if (p->o.mode == DR_PROGRESS_BARS)
@@ -260,6 +262,10 @@ dr_progress_print(struct dr_progress *p, struct dr_str text, int64_t now)
 
 	if (!text.n)
 		return;
+	if (p->o.mode == DR_PROGRESS_JSON && !p->finished) {
+		dr_progress_json_message(p, text, now);
+		return;
+	}
 	if (bars && p->n_lines) {
 		if (p->pending.n && p->pending.p[p->pending.n - 1] != '\n')
 			dr_buf_addc(&p->pending, '\n');
@@ -339,6 +345,11 @@ dr_progress_finish(struct dr_progress *p, int64_t now)
 
 	if (p->finished)
 		return;
+	if (p->o.mode == DR_PROGRESS_JSON) {
+		dr_progress_json_finish(p, now);
+		p->finished = true;
+		return;
+	}
 	if (!p->o.quiet || p->failed)
 		add_sum(p, now, &line);
 	clear(p, dr_buf_str(&line));

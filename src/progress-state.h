@@ -13,7 +13,13 @@ struct dr_progress_row {
 	uint32_t unknown_left; /* those not ended whose time is not known from before */
 	double known_left;     /* seconds that the others not ended took last time */
 	uint32_t timed;        /* how many ended well here, */
-	double seconds;        /* and in how much time */
+	double seconds;        /* and in how much time, */
+	double squares;        /* its square, task by task */
+	/* The same for those whose inputs all have a size and stood there from the start: bytes, and their products */
+	uint32_t sized;
+	double sized_bytes, sized_seconds, bytes_bytes, bytes_seconds, seconds_seconds;
+	uint32_t sized_left; /* of unknown_left */
+	double bytes_left;   /* that these read */
 	/* Of an estimate: seconds of one whose time is not known; the most that one of the running has left */
 	double guess, remaining;
 };
@@ -49,7 +55,15 @@ struct dr_progress {
 	bool all_known; /* every task's time was known at the start */
 	double seconds; /* of those that ended well, */
 	uint64_t timed;
-	double known_before, known_now; /* of those whose last time was known: then, and in this run */
+	double known_before, known_now; /* of those whose last time was known: then, and in this run; */
+	uint64_t n_known;
+	double before_before, before_now, now_now; /* and their products */
+	uint64_t bytes_all, bytes_done; /* of inputs that stood there at the start: that the tasks to run read, and those ended have */
+	uint64_t bytes_read;            /* of all inputs, by tasks that ran */
+	double rate;                    /* bytes a second, */
+	bool rated;                     /* if it was taken at least once, */
+	int64_t rate_at;                /* the last time then, */
+	uint64_t rate_bytes;            /* when so many were read */
 	uint32_t slots_used;
 	double slots_held; /* smoothed, for the estimate */
 	int64_t held_at;
@@ -76,6 +90,12 @@ dr_progress_seconds(int64_t ns)
 
 /* The row that a task counts in. */
 uint32_t dr_progress_row_of(const struct dr_progress *p, uint32_t task);
+/* Of a task's inputs, those that stood there at the start. *whole: that is all of them, and there are some. */
+uint64_t dr_progress_bytes(const struct dr_progress *p, uint32_t task, bool *whole);
+/* A task has ended; `ran`: in this run. */
+void dr_progress_count_bytes(struct dr_progress *p, uint32_t task, bool ran);
+/* Bytes a second of late. */
+double dr_progress_rate(struct dr_progress *p, int64_t now);
 /* Half of the stage's tasks that ended took longer. Seconds; 0: too few. */
 double dr_progress_median(const struct dr_progress *p, uint32_t stage);
 
@@ -83,12 +103,24 @@ double dr_progress_median(const struct dr_progress *p, uint32_t stage);
 struct dr_progress_eta {
 	bool known;
 	double seconds;
+	double error;   /* it is likely within so many of it; 0: nobody knows */
 	bool path;      /* bound by the longest chain of tasks, not by the slots */
 	uint32_t stage; /* that most of it is spent in, or DR_NONE */
 };
 struct dr_progress_eta dr_progress_estimate(struct dr_progress *p, int64_t now);
+/* Appends "4h05m ± 11m". */
+void dr_progress_add_eta(struct dr_buf *out, const struct dr_progress_eta *eta, bool utf8);
 /* Appends "12m", "4h05m": no finer than a guess is. */
 void dr_progress_add_left(struct dr_buf *out, double seconds);
+
+/* progress-json.c: events, an object a line. */
+void dr_progress_json_begin(struct dr_progress *p);
+void dr_progress_json_started(struct dr_progress *p, uint32_t task, int64_t now);
+void dr_progress_json_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how, bool ran, double seconds,
+			    int64_t now);
+void dr_progress_json_message(struct dr_progress *p, struct dr_str text, int64_t now);
+int64_t dr_progress_json_tick(struct dr_progress *p, int64_t now);
+void dr_progress_json_finish(struct dr_progress *p, int64_t now);
 
 /* Composes the frame in p->lines, p->new_widths: lines without their ends, separated by '\n'. */
 void dr_progress_compose(struct dr_progress *p, uint32_t width, uint32_t height, int64_t now);

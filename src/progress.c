@@ -12,9 +12,10 @@ uint32_t
 dr_progress_row_of(const struct dr_progress *p, uint32_t task)
 {
 	const struct dr_task *t = &p->o.plan->graph->tasks[task];
-	const struct dr_tree *tree = &p->o.plan->stages[t->stage].tree;
+	uint32_t round;
 
-	return p->stages[t->stage].first + (tree->n_rounds ? tree->nodes[t->row].round - 1 : 0);
+	dr_plan_inner(p->o.plan, task, &round);
+	return p->stages[t->stage].first + (round ? round - 1 : 0);
 }
 
 static int
@@ -28,7 +29,7 @@ make_rows(struct dr_progress *p)
 
 		p->stages[s].first = n;
 		if (pl->stages[s].planned && pl->stages[s].n)
-			p->stages[s].n = pl->stages[s].tree.n_rounds ? pl->stages[s].tree.n_rounds : 1;
+			p->stages[s].n = pl->stages[s].n_rounds ? pl->stages[s].n_rounds : 1;
 		p->stages[s].slots = slots < 1 ? 1 : slots < p->o.slots ? slots : p->o.slots;
 		n += p->stages[s].n;
 	}
@@ -44,6 +45,8 @@ count_tasks(struct dr_progress *p)
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
 		struct dr_progress_stage *st = &p->stages[g->tasks[t].stage];
 		struct dr_progress_row *r;
+		uint64_t bytes;
+		bool whole;
 
 		if (g->tasks[t].state == DR_UNWANTED)
 			continue;
@@ -57,11 +60,15 @@ count_tasks(struct dr_progress *p)
 			continue;
 		}
 		p->todo++;
+		bytes = dr_progress_bytes(p, t, &whole);
+		p->bytes_all += bytes;
 		if (g->tasks[t].last_ms) {
 			r->known_left += g->tasks[t].last_ms / 1000.0;
 		} else {
 			r->unknown_left++;
 			p->unknown_left++;
+			r->sized_left += whole;
+			r->bytes_left += whole ? (double)bytes : 0;
 		}
 	}
 	p->all_known = !p->unknown_left;
@@ -128,7 +135,7 @@ dr_progress_new(const struct dr_progress_options *o, struct dr_progress **out, s
 	p->o = *o;
 	p->o.slots = o->slots ? o->slots : 1;
 	p->n_stages = o->plan->pipeline->n_stages;
-	p->begun = p->held_at = p->told_at = o->now;
+	p->begun = p->held_at = p->told_at = p->rate_at = o->now;
 	p->wrote_at = INT64_MIN;
 	p->random = 1;
 	p->stages = calloc(n, sizeof(*p->stages));
@@ -141,6 +148,8 @@ dr_progress_new(const struct dr_progress_options *o, struct dr_progress **out, s
 		return dr_err_nomem(err);
 	}
 	count_tasks(p);
+	if (p->o.mode == DR_PROGRESS_JSON)
+		dr_progress_json_begin(p);
 	*out = p;
 	return 0;
 }
@@ -192,6 +201,8 @@ dr_progress_started(struct dr_progress *p, uint32_t task, int64_t now)
 	p->rows[dr_progress_row_of(p, task)].running++;
 	st->running++;
 	hold(p, 1, st->slots, now);
+	if (p->o.mode == DR_PROGRESS_JSON)
+		dr_progress_json_started(p, task, now);
 }
 
 /* Takes the task from those that run; its time in *seconds. They stay in the order of their starts. */
@@ -234,14 +245,30 @@ time_task(struct dr_progress *p, uint32_t task, double seconds)
 {
 	const struct dr_task *t = &p->o.plan->graph->tasks[task];
 	struct dr_progress_row *r = &p->rows[dr_progress_row_of(p, task)];
+	double before = t->last_ms / 1000.0, bytes;
+	bool whole;
 
+	bytes = (double)dr_progress_bytes(p, task, &whole);
 	r->timed++;
 	r->seconds += seconds;
+	r->squares += seconds * seconds;
+	if (whole) {
+		r->sized++;
+		r->sized_bytes += bytes;
+		r->sized_seconds += seconds;
+		r->bytes_bytes += bytes * bytes;
+		r->bytes_seconds += bytes * seconds;
+		r->seconds_seconds += seconds * seconds;
+	}
 	p->timed++;
 	p->seconds += seconds;
 	if (t->last_ms) {
-		p->known_before += t->last_ms / 1000.0;
+		p->n_known++;
+		p->known_before += before;
 		p->known_now += seconds;
+		p->before_before += before * before;
+		p->before_now += before * seconds;
+		p->now_now += seconds * seconds;
 	}
 	sample(p, &p->stages[t->stage], seconds);
 }
@@ -252,16 +279,18 @@ dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how
 	const struct dr_task *t = &p->o.plan->graph->tasks[task];
 	struct dr_progress_row *r = &p->rows[dr_progress_row_of(p, task)];
 	struct dr_progress_stage *st = &p->stages[t->stage];
-	double seconds = 0;
-	bool ran = stop_running(p, task, now, &seconds);
+	double seconds = 0, bytes;
+	bool whole, ran = stop_running(p, task, now, &seconds);
 
 	if (ran) {
 		st->running--;
 		hold(p, -1, st->slots, now);
 	}
+	if (p->o.mode == DR_PROGRESS_JSON)
+		dr_progress_json_ended(p, task, how, ran, seconds, now);
 	p->stopped += how == DR_PROGRESS_STOPPED;
-	if (how == DR_PROGRESS_AGAIN || how == DR_PROGRESS_STOPPED ||
-	    r->clean + r->done + r->failed >= r->total)
+	if (how == DR_PROGRESS_AGAIN || how == DR_PROGRESS_STOPPED || r->clean +
+		    r->done + r->failed >= r->total)
 		return;
 	if (t->last_ms) {
 		r->known_left -= t->last_ms / 1000.0;
@@ -270,7 +299,11 @@ dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how
 	} else {
 		r->unknown_left--;
 		p->unknown_left--;
+		bytes = (double)dr_progress_bytes(p, task, &whole);
+		r->sized_left -= whole;
+		r->bytes_left -= whole ? bytes : 0;
 	}
+	dr_progress_count_bytes(p, task, ran);
 	p->ended++;
 	if (how == DR_PROGRESS_FAILED) {
 		r->failed++;

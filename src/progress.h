@@ -18,6 +18,7 @@ enum dr_progress_mode {
 	DR_PROGRESS_NONE,  /* messages and the last line */
 	DR_PROGRESS_PLAIN, /* and a line each 5 %, or a minute */
 	DR_PROGRESS_BARS,  /* and bars; fd is a terminal that knows cursor movements */
+	DR_PROGRESS_JSON,  /* for programs: an object a line for each event, messages too; see doc/json.md */
 };
 
 struct dr_progress_options {

@@ -137,7 +137,7 @@ dr_publish_look_before(struct dr_publisher *p, uint32_t task, struct dr_err *err
 		const struct dr_file *f = &p->graph->files[in[i]];
 
 		/* What our tasks made is as it was published. */
-		if (f->producer != DR_NONE && f->stamp.size != DR_UNKNOWN)
+		if (f->producer != DR_NONE && (f->stamp.size != DR_UNKNOWN || dr_plan_missing(p->plan, task, in[i])))
 			continue;
 		rc = look(p, in[i], err);
 		if (rc)

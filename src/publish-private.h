@@ -18,6 +18,13 @@ struct dr_publish_content {
 	struct dr_hash128 hash;
 };
 
+/* A stage whose outputs were to be reclaimed. */
+struct dr_publish_stage {
+	uint32_t stage;
+	bool alone;    /* nobody else uses it, nor can until the reclaimed files are unlinked */
+	bool deferred; /* some stay since somebody else did */
+};
+
 struct dr_publisher {
 	struct dr_plan *plan;
 	struct dr_graph *graph;
@@ -28,7 +35,9 @@ struct dr_publisher {
 
 	/* Bitmaps. */
 	uint64_t *made;     /* by directory: it is there */
-	uint64_t *suspects; /* by file: something may have its temporary name */
+	/* By file: something may have its temporary name. All at first: a run that died may have left it, and since
+	 * then another may have cleaned up behind it that knew nothing of this file. */
+	uint64_t *suspects;
 	uint64_t *due;      /* by task: its DONE was added, its outputs do not have their names yet */
 	uint32_t n_due;
 	uint64_t *recent; /* by file: mtime was too close to the look at it */
@@ -49,6 +58,10 @@ struct dr_publisher {
 	uint32_t *left;     /* by file: how often tasks yet to be done will read it; NULL until asked for */
 	uint32_t *reclaims; /* tasks whose RECLAIM is in the batch; their claims are ours */
 	uint32_t n_reclaims, cap_reclaims;
+
+	bool elsewhere; /* another run did tasks of ours */
+	struct dr_publish_stage *stages;
+	uint32_t n_stages, cap_stages;
 
 	struct dr_stamp *stamps; /* of the outputs of the task at hand */
 	uint32_t cap_stamps;
@@ -89,5 +102,7 @@ void dr_publish_describe(struct dr_publisher *p, uint32_t file, bool uses, struc
 
 /* publish-reclaim.c. Unlinks what the first n of the reclaims stand for; their records are written. */
 void dr_publish_unlink_reclaimed(struct dr_publisher *p, uint32_t n);
+/* Stages that were locked for reclaiming can be used by others again. */
+void dr_publish_share_stages(struct dr_publisher *p);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "arena.h"
 #include "err.h"
@@ -15,6 +16,17 @@ static uint64_t *
 new_bits(uint32_t n)
 {
 	return calloc((size_t)n / 64 + 1, sizeof(uint64_t));
+}
+
+/* All of them set. */
+static uint64_t *
+set_bits(uint32_t n)
+{
+	uint64_t *bits = malloc(((size_t)n / 64 + 1) * sizeof(uint64_t));
+
+	if (bits)
+		memset(bits, 0xff, ((size_t)n / 64 + 1) * sizeof(uint64_t));
+	return bits;
 }
 
 struct dr_publisher *
@@ -32,7 +44,7 @@ dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
 		.plan = pl, .graph = g, .disk = disk, .journal = j, .lock = lock, .run = run
 	};
 	p->made = new_bits(g->n_dirs);
-	p->suspects = new_bits(g->n_files);
+	p->suspects = set_bits(g->n_files);
 	p->due = new_bits(g->n_tasks);
 	p->recent = new_bits(g->n_files);
 	p->began = calloc((size_t)g->n_tasks + 1, sizeof(*p->began));
@@ -53,6 +65,8 @@ dr_publisher_free(struct dr_publisher *p)
 		return;
 	for (uint32_t i = 0; p->lock && i < p->n_reclaims; i++)
 		dr_lock_release(p->lock, p->graph->tasks[p->reclaims[i]].id);
+	dr_publish_share_stages(p);
+	free(p->stages);
 	free(p->made);
 	free(p->suspects);
 	free(p->due);
@@ -131,7 +145,6 @@ remove_temp(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err 
 	return 0;
 }
 
-/* In the ordinary case, where the directory is known and was swept, this costs no system call. */
 static int
 prepare_output(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *err)
 {
@@ -139,7 +152,7 @@ prepare_output(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_e
 	bool suspect = dr_publish_bit(p->suspects, file);
 	const char *path;
 
-	if (!dr_publish_bit(p->made, dir) || suspect) {
+	if (!dr_publish_bit(p->made, dir)) {
 		path = dr_publish_path(p, file, err);
 		if (!path)
 			return -1;
@@ -218,6 +231,8 @@ add_files(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 	for (uint32_t i = 0; i < reads + t->n_out; i++) {
 		struct dr_rec_file f = { .flags = 0 };
 
+		if (i < t->n_in && dr_plan_missing(p->plan, task, file[i]))
+			continue;
 		if (i < reads)
 			dr_publish_describe(p, file[i], i >= t->n_in, &f);
 		else
@@ -248,10 +263,12 @@ add_record(struct dr_publisher *p, enum dr_record_kind kind, uint32_t task, cons
 		r.log_at = o->log_at;
 		r.log_len = o->log_len;
 		r.status = o->status;
+		r.how = kind == DR_REC_FAIL ? (uint32_t)o->how : 0;
 		r.tries = o->tries;
 	}
 	if (kind == DR_REC_DONE) {
-		r.n_in = t->n_in;
+		/* One without an input has not seen them all: its record never holds against the plan. */
+		r.n_in = dr_plan_count_there(p->plan, task);
 		r.n_uses = t->n_uses;
 		r.n_out = t->n_out;
 	}
@@ -304,6 +321,7 @@ dr_publish_end(struct dr_publisher *p, uint32_t task, const struct dr_outcome *o
 	}
 	if (add_done(p, task, o, err))
 		return -1;
+	p->graph->tasks[task].partial = dr_plan_partial(p->plan, task);
 	p->ended[p->n_ended++] = task;
 	dr_publish_set(p->due, task, true);
 	p->n_due++;
@@ -334,6 +352,7 @@ dr_publish_abort(struct dr_publisher *p, uint32_t task, const struct dr_outcome 
 		/* Also if it can be removed now: what the command has left running may make it once more. */
 		(void)remove_temp(p, task, out[i], NULL);
 		dr_publish_set(p->suspects, out[i], true);
+		dr_publish_set(p->made, p->graph->files[out[i]].dir, false);
 	}
 	return o ? add_record(p, DR_REC_FAIL, task, o, err) : 0;
 }

@@ -17,6 +17,7 @@ struct dr_publisher;
 struct dr_outcome {
 	int64_t start, end; /* ns since 1970 */
 	int status;         /* as wait(2) gives it */
+	enum dr_rec_how how; /* of a failure */
 	int64_t user_us, sys_us;
 	uint64_t peak_kb;
 	uint32_t tries;
@@ -54,18 +55,23 @@ int dr_publish_abort(struct dr_publisher *p, uint32_t task, const struct dr_outc
 typedef void (*dr_published_fn)(void *arg, uint32_t task, const struct dr_err *error);
 int dr_publish_commit(struct dr_publisher *p, dr_published_fn fn, void *arg, struct dr_err *err);
 /* A consumer of these inputs is done and fn was called for it: those with nobody left to read them, and
- * which are not to stay, are reclaimed: RECLAIM in the next batch, unlinked in the commit that writes it.
- * To be called for every task done. */
+ * which are not to stay, are reclaimed: RECLAIM in the next batch, unlinked in the commit that writes it, which
+ * is to come soon: until then no other run can begin that may read them. Where another is at work on their
+ * stage they stay until it has gone. To be called for every task done. */
 int dr_publish_reclaim(struct dr_publisher *p, uint32_t consumer, struct dr_err *err);
-/* The same for all that nobody will read in this run any more. Before the run. */
+/* The same for all that nobody will read in this run any more. Before the run, and at its end. */
 int dr_publish_reclaim_left(struct dr_publisher *p, struct dr_err *err);
+/* Another run has done this consumer, so that it will not read its inputs here. */
+int dr_publish_read_elsewhere(struct dr_publisher *p, uint32_t consumer, struct dr_err *err);
+/* Is dr_publish_reclaim_left worth it at the end, since other runs were in the way? */
+bool dr_publisher_defers(const struct dr_publisher *p);
 
 /* Are there recorded outputs that could not be given their names? Then the run has not ended well, and
  * says no BYE, so that the next one sees to them. */
 bool dr_publisher_owes(const struct dr_publisher *p);
 
-/* Something may stand under the temporary name of this output although no attempt of ours left it there:
- * another run had the task when temporary names were swept. dr_publish_begin looks. */
+/* Something may stand under the temporary name of this output although our last look found nothing: another
+ * run had the task meanwhile. dr_publish_begin looks once more. */
 void dr_publisher_suspect(struct dr_publisher *p, uint32_t file);
 /* The outputs that stand are taken as done: DONE in the next batch, nothing is renamed, no fn is called.
  * *verdict and err as in dr_publish_end. */

@@ -4,36 +4,13 @@
 
 #include "arena.h"
 #include "err.h"
-#include "sched-queue.h"
-#include "sched-slots.h"
+#include "sched-private.h"
 
 #include <stdlib.h>
 
-static const int64_t MS = 1000000;
-
 enum {
 	BUSY_MS = 100,   /* what another run is making is asked for again */
-	RETRY_MS = 1000, /* before the second try, doubling for each after it */
-	RETRY_MAX_MS = 60000,
 	LOAD_MS = 1000, /* the load falls no quicker than that */
-};
-
-struct dr_sched {
-	struct dr_graph *graph;
-	struct dr_sched_options o;
-	struct dr_executor *ex;
-	struct dr_slots slots;
-	struct dr_gather gather;
-	struct dr_ready narrow,
-		wide;          /* tasks of one slot, and of more: these may not stand in the others' way */
-	struct dr_timed timed; /* between two tries, or busy */
-	/* A number a task: of its slot while it runs; else of the tries that failed; while skip_consumers is
-	 * at work, the next task of its stack (a task that waits has had no tries). */
-	uint32_t *mark;
-	uint64_t wanted, done, failed, skipped, failures;
-	struct dr_crowd crowd;
-	int64_t wake;
-	bool halted, wants;
 };
 
 static uint32_t
@@ -44,8 +21,8 @@ need_of(const struct dr_sched *s, uint32_t task)
 	return n > s->slots.limit ? s->slots.limit : n ? n : 1;
 }
 
-static bool
-pending(const struct dr_task *t)
+bool
+dr_sched_pending(const struct dr_task *t)
 {
 	return t->state == DR_WAITING || t->state == DR_READY;
 }
@@ -56,14 +33,27 @@ waiting(const struct dr_sched *s)
 	return s->wanted - s->done - s->failed - s->skipped - s->slots.n_running;
 }
 
-static void
-enqueue(struct dr_sched *s, uint32_t task)
+void
+dr_sched_enqueue(struct dr_sched *s, uint32_t task)
 {
-	dr_ready_push(need_of(s, task) > 1 ? &s->wide : &s->narrow, task);
+	if (dr_pools_full(&s->pools, task))
+		dr_pools_block(&s->pools, task);
+	else
+		dr_ready_push(need_of(s, task) > 1 ? &s->wide : &s->narrow, task);
 }
 
-static void
-set_state(struct dr_sched *s, uint32_t task, enum dr_state state, const struct dr_grant *g)
+/* The task has no place in its pool any more. */
+void
+dr_sched_leave_pool(struct dr_sched *s, uint32_t task)
+{
+	uint32_t next = dr_pools_give(&s->pools, task);
+
+	if (next != DR_NONE)
+		dr_sched_enqueue(s, next);
+}
+
+void
+dr_sched_set_state(struct dr_sched *s, uint32_t task, enum dr_state state, const struct dr_grant *g)
 {
 	s->graph->tasks[task].state = (uint8_t)state;
 	if (s->o.changed)
@@ -80,17 +70,18 @@ fill(struct dr_sched *s)
 	if (!s->mark)
 		return -1;
 	for (uint32_t t = 0; t < s->graph->n_tasks; t++) {
-		if (!pending(&s->graph->tasks[t]))
+		if (!dr_sched_pending(&s->graph->tasks[t]))
 			continue;
 		s->wanted++;
 		wide += need_of(s, t) > 1;
 	}
-	if (dr_grow(&s->narrow.v, &s->narrow.cap, s->wanted - wide, sizeof(*s->narrow.v)) ||
+	if (dr_pools_init(&s->pools, s->graph, s->o.stages, s->o.pools, s->o.n_pools) ||
+	    dr_grow(&s->narrow.v, &s->narrow.cap, s->wanted - wide, sizeof(*s->narrow.v)) ||
 	    dr_grow(&s->wide.v, &s->wide.cap, wide, sizeof(*s->wide.v)))
 		return -1;
 	for (uint32_t t = 0; t < s->graph->n_tasks; t++)
 		if (s->graph->tasks[t].state == DR_READY)
-			enqueue(s, t);
+			dr_sched_enqueue(s, t);
 	return 0;
 }
 
@@ -136,156 +127,9 @@ dr_sched_free(struct dr_sched *s)
 	free(s->narrow.v);
 	free(s->wide.v);
 	free(s->timed.v);
+	dr_pools_free(&s->pools);
 	free(s->mark);
 	free(s);
-}
-
-/* Tasks come to their end. */
-
-static void
-finish(struct dr_sched *s, uint32_t task, enum dr_state state, const struct dr_grant *g)
-{
-	s->mark[task] = 0;
-	if (state == DR_DONE)
-		s->done++;
-	else if (state == DR_SKIPPED)
-		s->skipped++;
-	else
-		s->failed++;
-	set_state(s, task, state, g);
-}
-
-/* Nothing new starts any more. */
-static void
-halt(struct dr_sched *s)
-{
-	if (s->halted)
-		return;
-	s->halted = true;
-	s->narrow.n = s->wide.n = s->timed.n = 0;
-	s->gather.task = DR_NONE;
-	s->wants = false;
-	s->wake = -1;
-	for (uint32_t t = 0; t < s->graph->n_tasks; t++) {
-		if (pending(&s->graph->tasks[t]))
-			finish(s, t, s->mark[t] ? DR_FAILED_TASK : DR_SKIPPED, NULL);
-	}
-	dr_slots_give(&s->slots);
-}
-
-/* Puts those that wait for something of this task on the stack that begins with `top`. */
-static uint32_t
-push_consumers(struct dr_sched *s, uint32_t task, uint32_t top)
-{
-	const struct dr_graph *g = s->graph;
-	const uint32_t *out = dr_graph_outputs(g, task);
-
-	for (uint32_t k = 0; k < g->tasks[task].n_out; k++) {
-		for (uint32_t c = g->first_consumer[out[k]]; c < g->first_consumer[out[k] + 1]; c++) {
-			uint32_t t = g->consumers[c];
-
-			if (g->tasks[t].state != DR_WAITING)
-				continue;
-			/* Now, so that nobody else who leads to it puts it there again. */
-			g->tasks[t].state = DR_SKIPPED;
-			s->mark[t] = top;
-			top = t;
-		}
-	}
-	return top;
-}
-
-/* All that needs it, however far up. The stack is threaded through `mark`: nothing to allocate, nothing to
- * recurse. */
-static void
-skip_consumers(struct dr_sched *s, uint32_t task)
-{
-	uint32_t top = push_consumers(s, task, DR_NONE), t;
-
-	while (top != DR_NONE) {
-		t = top;
-		top = push_consumers(s, t, s->mark[t]);
-		finish(s, t, DR_SKIPPED, NULL);
-	}
-}
-
-static void
-complete(struct dr_sched *s, uint32_t task, const struct dr_grant *grant)
-{
-	const struct dr_graph *g = s->graph;
-	const uint32_t *out = dr_graph_outputs(g, task);
-
-	finish(s, task, DR_DONE, grant);
-	for (uint32_t k = 0; k < g->tasks[task].n_out; k++) {
-		for (uint32_t c = g->first_consumer[out[k]]; c < g->first_consumer[out[k] + 1]; c++) {
-			struct dr_task *t = &g->tasks[g->consumers[c]];
-
-			if (t->state != DR_WAITING || --t->wait)
-				continue;
-			t->state = DR_READY;
-			enqueue(s, g->consumers[c]);
-		}
-	}
-}
-
-/* One more try has failed; tries: with this one. */
-static void
-failed_try(struct dr_sched *s, uint32_t task, uint32_t tries, const struct dr_grant *g, int64_t now)
-{
-	int64_t wait = RETRY_MS;
-
-	if (!s->halted && tries <= s->o.stages[s->graph->tasks[task].stage].retries) {
-		for (uint32_t i = 1; i < tries && wait < RETRY_MAX_MS; i++)
-			wait *= 2;
-		s->mark[task] = tries;
-		dr_timed_push(&s->timed, now + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS) * MS, task);
-		set_state(s, task, DR_READY, g);
-	} else if (s->o.ignore) {
-		complete(s, task, g);
-	} else {
-		finish(s, task, DR_FAILED_TASK, g);
-		if (++s->failures >= s->o.max_failures)
-			halt(s);
-		else
-			skip_consumers(s, task);
-	}
-}
-
-void
-dr_sched_ended(struct dr_sched *s, uint32_t task, enum dr_result result, int64_t now)
-{
-	struct dr_running r;
-
-	if (s->graph->tasks[task].state != DR_RUNNING)
-		return;
-	r = dr_slots_vacate(&s->slots, s->mark[task]);
-	switch (result) {
-	case DR_RESULT_DONE:
-		complete(s, task, &r.grant);
-		break;
-	case DR_RESULT_FAILED:
-		failed_try(s, task, r.grant.attempt, &r.grant, now);
-		break;
-	case DR_RESULT_AGAIN:
-		if (s->halted) {
-			finish(s, task, DR_SKIPPED, &r.grant);
-			break;
-		}
-		s->mark[task] = r.grant.attempt - 1;
-		set_state(s, task, DR_READY, &r.grant);
-		enqueue(s, task);
-		break;
-	}
-}
-
-void
-dr_sched_stop(struct dr_sched *s, bool cancel, bool hard)
-{
-	halt(s);
-	for (uint32_t i = 0; cancel && i < s->slots.n; i++) {
-		if (s->slots.running[i].task != DR_NONE)
-			s->ex->cancel(s->ex, s->slots.running[i].task, hard);
-	}
 }
 
 /* Waits for the time that the system, or the load, needs before another task may start beside those that run:
@@ -300,20 +144,33 @@ held_back(struct dr_sched *s, int64_t now)
 		return true;
 	}
 	if (s->slots.n_running && !tok->may_start(tok)) {
-		s->wake = now + LOAD_MS * MS;
+		s->wake = now + LOAD_MS * DR_MS;
 		return true;
 	}
 	return false;
 }
 
+/* The best task of a queue whose pool has a place for it; the others step aside. */
+static uint32_t
+top_of(struct dr_sched *s, struct dr_ready *q)
+{
+	uint32_t task;
+
+	while ((task = dr_ready_top(q)) != DR_NONE && dr_pools_full(&s->pools, task)) {
+		dr_ready_pop(q);
+		dr_pools_block(&s->pools, task);
+	}
+	return task;
+}
+
 /* The task to start next, if there is a token; DR_NONE: none. */
 static uint32_t
-pick(const struct dr_sched *s, int64_t now)
+pick(struct dr_sched *s, int64_t now)
 {
-	uint32_t narrow = dr_ready_top(&s->narrow), wide = s->gather.task;
+	uint32_t narrow = top_of(s, &s->narrow), wide = s->gather.task;
 
 	if (wide == DR_NONE)
-		wide = dr_ready_top(&s->wide);
+		wide = top_of(s, &s->wide);
 	else if (now < s->gather.pause)
 		wide = DR_NONE;
 	else if (s->gather.had)
@@ -335,6 +192,7 @@ obtain(struct dr_sched *s, uint32_t task, int64_t now, uint32_t *slots)
 		if (!dr_slots_take(&s->slots, 1))
 			return DR_GATHER_WAIT;
 		dr_ready_pop(&s->narrow);
+		dr_pools_take(&s->pools, task);
 		return DR_GATHER_START;
 	}
 	if (s->gather.task == DR_NONE) {
@@ -346,6 +204,7 @@ obtain(struct dr_sched *s, uint32_t task, int64_t now, uint32_t *slots)
 			return rc;
 		}
 		dr_ready_pop(&s->wide);
+		dr_pools_take(&s->pools, task);
 	} else {
 		rc = dr_gather_step(&s->gather, &s->slots, need, now);
 	}
@@ -373,26 +232,28 @@ start(struct dr_sched *s, uint32_t task, uint32_t slots, int64_t now, struct dr_
 		g.slot = dr_slots_next(&s->slots);
 		rc = s->ex->start(s->ex, task, &g, err);
 	}
+	if (rc != DR_STARTED)
+		dr_sched_leave_pool(s, task);
 	switch (rc) {
 	case DR_STARTED:
 		dr_slots_occupy(&s->slots, task, &g);
 		dr_crowd_started(&s->crowd, &s->slots, now);
 		s->mark[task] = g.slot;
-		set_state(s, task, DR_RUNNING, &g);
+		dr_sched_set_state(s, task, DR_RUNNING, &g);
 		return 0;
 	case DR_START_BUSY:
-		dr_timed_push(&s->timed, now + BUSY_MS * MS, task);
+		dr_timed_push(&s->timed, now + BUSY_MS * DR_MS, task);
 		return 0;
 	case DR_START_DONE:
-		complete(s, task, &g);
+		dr_sched_complete(s, task, &g);
 		return 0;
 	case DR_START_FAILED:
-		failed_try(s, task, g.attempt, &g, now);
+		dr_sched_failed_try(s, task, g.attempt, &g, now);
 		return 0;
 	case DR_START_LATER:
 		break;
 	}
-	enqueue(s, task);
+	dr_sched_enqueue(s, task);
 	if (dr_crowd_refused(&s->crowd, &s->slots, now))
 		return -1;
 	s->wake = s->crowd.until;
@@ -404,7 +265,7 @@ static void
 wake_timed(struct dr_sched *s, int64_t now)
 {
 	while (s->timed.n && s->timed.v[0].when <= now) {
-		enqueue(s, s->timed.v[0].task);
+		dr_sched_enqueue(s, s->timed.v[0].task);
 		dr_timed_pop(&s->timed);
 	}
 }
@@ -448,7 +309,7 @@ dr_sched_pump(struct dr_sched *s, int64_t now, struct dr_err *err)
 	if (start_all(s, now, &keep, &why)) {
 		if (err)
 			*err = why;
-		halt(s);
+		dr_sched_halt(s);
 		return -1;
 	}
 	if (!keep)

@@ -50,6 +50,9 @@ struct dr_sched_stage {
 	uint32_t slots; /* UINT32_MAX or more than the limit: all */
 	uint32_t retries;
 	bool frees; /* its end lets intermediates be reclaimed: such tasks go first */
+	bool missing;   /* its tasks do without inputs whose producers failed: see `enough` */
+	bool tolerated; /* a failure is not counted for max_failures, as what it is for does without it */
+	uint32_t pool; /* the number of its pool, from 1; 0: none */
 };
 
 enum dr_result {
@@ -61,11 +64,16 @@ enum dr_result {
 struct dr_sched_options {
 	const struct dr_sched_stage *stages;
 	uint32_t n_stages;
+	const uint32_t *pools; /* how many tasks of each pool may run at a time; only read by dr_sched_new */
+	uint32_t n_pools;
 	uint32_t limit;        /* most slots ever; 0 counts as 1 */
 	bool keep_going;       /* -k */
 	bool ignore;           /* -i: a failure (after all its tries) counts as done */
 	uint32_t max_failures; /* nothing starts after so many; 0: 1, or no limit with keep_going */
 	uint64_t seed;         /* of the random moments */
+	/* All producers of what a task of a `missing` stage reads are at their end, some of them failed or skipped: can it start? NULL:
+	 * never. */
+	bool (*enough)(void *arg, uint32_t task);
 	/* Told of every change of a task's state that is in the graph by then, but not of WAITING to READY:
 	 * to RUNNING, to READY again (another try comes later) and to a final one. g: of a task that starts
 	 * or ran, else NULL. It may not call the scheduler. NULL is fine. */

@@ -120,6 +120,10 @@ same_file(struct dr_compare *c, uint32_t file, const struct dr_rec_file *f, bool
 	bool same = dr_stamp_same(now, &f->stamp);
 	const struct dr_hash128 *content;
 
+	/* Run without it, as failures were ignored: its maker is still to succeed. */
+	if (f->stamp.size == DR_ABSENT)
+		return false;
+
 	if (!(f->flags & DR_REC_HASHED) || now->size != f->stamp.size || (same ? !(f->flags & DR_REC_RECENT) : !uses))
 		return same;
 	content = content_of(c, file);
@@ -214,7 +218,8 @@ dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum
 	if (compare_files(c, r, in, r->task.n_in, t->n_in, false, &listed_in, &same_in, tell))
 		goto damaged;
 	if (tell && !listed_in && r->task.n_in != t->n_in)
-		dr_buf_addf(tell, "%" PRIu32 " inputs → %" PRIu32, r->task.n_in, t->n_in);
+		dr_buf_addf(tell, "%" PRIu32 " input%s → %" PRIu32, r->task.n_in, r->task.n_in == 1 ? "" : "s",
+			    t->n_in);
 	if (compare_files(c, r, in + t->n_in, r->task.n_uses, t->n_uses, true, &listed_uses, &same_uses,
 			  listed_in && same_in ? tell : NULL))
 		goto damaged;

@@ -11,6 +11,7 @@ enum {
 	SEEN_RECLAIMED = 8, /* we removed them ourselves */
 	SEEN_NEWS = 16,     /* another run recorded it while we were on */
 	SEEN_FORGOTTEN = 32, /* its record was dropped on purpose */
+	SEEN_FLUX = 64, /* another run was recording it while we looked at the files, which show what was before */
 };
 
 struct dr_stale {

@@ -51,28 +51,56 @@ roll_output(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_re
 	return 1;
 }
 
+/* Does the output of a live run's record wait for its name, or has it got it since we looked? */
 static int
-roll_task(struct dr_stale *s, uint32_t task, struct dr_err *err)
+is_in_flux(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_rec_file *f, bool alive)
+{
+	const struct dr_file *seen = &s->plan->graph->files[file];
+	struct dr_stamp st;
+	bool dir;
+
+	dr_buf_reset(&s->path);
+	dr_buf_reset(&s->text);
+	dr_graph_path(s->plan->graph, file, &s->path);
+	dr_temp_name(s->plan->graph->tasks[task].id, dr_buf_str(&s->path), &s->text);
+	if (s->path.failed || s->text.failed)
+		return -1;
+	/* In this order: between the two it may get its name. */
+	if (alive && s->disk->stat(s->disk, dr_buf_cstr(&s->text), &st, &dir) == 0 && dr_stamp_same(&st, &f->stamp) &&
+	    st.ino == f->stamp.ino)
+		return 1;
+	return s->disk->stat(s->disk, dr_buf_cstr(&s->path), &st, &dir) == 0 && dr_stamp_same(&st, &f->stamp) &&
+	       ((seen->flags & DR_FILE_ABSENT) || !dr_stamp_same(&st, &seen->stamp));
+}
+
+static int
+roll_task(struct dr_stale *s, uint32_t task, bool ours, struct dr_err *err)
 {
 	const uint32_t *out = dr_graph_outputs(s->plan->graph, task);
 	struct dr_record r;
 	struct dr_rec_file f;
 	uint32_t skip;
 	int rolled = 0;
+	bool alive;
 
 	if (dr_journal_at(s->journal, s->plan->graph->tasks[task].record, &r, err))
 		return -1;
-	if (s->options.lock && dr_lock_alive(s->options.lock, r.task.run))
-		return 0;
+	alive = !ours || (s->options.lock && dr_lock_alive(s->options.lock, r.task.run));
 	skip = r.task.n_in + r.task.n_uses;
 	for (uint32_t i = 0; dr_record_file(&r, &f) == 1; i++) {
 		int one;
 
 		if (i < skip || i - skip >= s->plan->graph->tasks[task].n_out)
 			continue;
-		one = roll_output(s, task, out[i - skip], &f);
+		one = is_in_flux(s, task, out[i - skip], &f, alive);
+		if (one > 0)
+			s->seen[task] |= SEEN_FLUX;
+		else if (one == 0 && !alive)
+			one = roll_output(s, task, out[i - skip], &f);
 		if (one < 0)
 			return dr_err_nomem(err);
+		if (s->seen[task] & SEEN_FLUX)
+			continue;
 		rolled |= one;
 	}
 	return rolled;
@@ -87,20 +115,16 @@ dr_stale_roll_forward(struct dr_stale *s, struct dr_err *err)
 	/* Whether a run died is no matter here: where it did, another one may have been through since, which knew nothing of this task, and
 	 * what stood before would be taken for an output changed by hand. */
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
-		int one = 0;
+		bool claim = !s->options.dry && s->options.lock;
+		int one, ours = 1;
 
 		if (!(s->seen[t] & (SEEN_ABSENT | SEEN_CHANGED)) || (s->seen[t] & SEEN_RECLAIMED))
 			continue;
 		/* The name of a task that another run has claimed is that run's to give. */
-		if (!s->options.dry && s->options.lock) {
-			one = dr_lock_claim(s->options.lock, g->tasks[t].id, err);
-			if (one < 0)
-				return -1;
-			if (!one)
-				continue;
-		}
-		one = roll_task(s, t, err);
-		if (!s->options.dry && s->options.lock)
+		if (claim && (ours = dr_lock_claim(s->options.lock, g->tasks[t].id, err)) < 0)
+			return -1;
+		one = roll_task(s, t, ours, err);
+		if (claim && ours)
 			dr_lock_release(s->options.lock, g->tasks[t].id);
 		if (one < 0)
 			return -1;
@@ -222,9 +246,19 @@ remove_leftovers(struct sweep *w, struct dr_err *err)
 	dr_journal_rewind(s->journal);
 	if (dr_journal_read(s->journal, true, on_record, w, NULL, err))
 		return -1;
-	for (uint32_t i = 0; i < w->n; i++)
-		if (!w->left[i].recorded)
-			s->disk->unlink(s->disk, w->left[i].path);
+	for (uint32_t i = 0; i < w->n; i++) {
+		struct dr_hash128 id = { .lo = w->left[i].id };
+		int ours = !w->left[i].recorded;
+
+		/* Another run may have begun to make it since we looked. */
+		if (ours && s->options.lock && (ours = dr_lock_claim(s->options.lock, id, err)) < 0)
+			return -1;
+		if (!ours)
+			continue;
+		s->disk->unlink(s->disk, w->left[i].path);
+		if (s->options.lock)
+			dr_lock_release(s->options.lock, id);
+	}
 	return 0;
 }
 

@@ -63,7 +63,8 @@ refuse_inputs(struct dr_stale *s, struct dr_diags *diags)
 		if (task == DR_NONE)
 			continue;
 		shown_path(s, f);
-		if (s->disk->access(s->disk, dr_buf_cstr(&s->path), R_OK) == 0)
+		/* A program may be there to be run and not to be read. */
+		if (s->disk->access(s->disk, dr_buf_cstr(&s->path), g->files[f].flags & DR_FILE_USED ? F_OK : R_OK) == 0)
 			continue;
 		snprintf(problem, sizeof(problem), "cannot be read (%s)", strerror(errno));
 		tell_input(s, f, task,
@@ -233,5 +234,7 @@ dr_stale_refuse(struct dr_stale *s, struct dr_diags *diags, struct dr_err *err)
 		refuse_unrecorded(s, diags);
 	if (s->path.failed || s->text.failed)
 		return dr_err_nomem(err);
+	if (!diags->total && dr_plan_check_arguments(s->plan, diags, err))
+		return -1;
 	return diags->total ? -1 : 0;
 }

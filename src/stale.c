@@ -117,7 +117,7 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 	if (dr_compare_record(&s->compare, task, r, &why, &look, NULL, err))
 		return -1;
 	t->why = (uint8_t)why;
-	s->seen[task] = (uint8_t)(SEEN_RECORD | (look & DR_OUT_ABSENT ? SEEN_ABSENT : 0) |
+	s->seen[task] = (uint8_t)((s->seen[task] & SEEN_FLUX) | SEEN_RECORD | (look & DR_OUT_ABSENT ? SEEN_ABSENT : 0) |
 				  (look & DR_OUT_CHANGED ? SEEN_CHANGED : 0));
 	return 0;
 }
@@ -182,7 +182,8 @@ stream(struct dr_stale *s, struct dr_err *err)
 {
 	struct dr_graph *g = s->plan->graph;
 
-	memset(s->seen, 0, g->n_tasks);
+	for (uint32_t t = 0; t < g->n_tasks; t++)
+		s->seen[t] &= SEEN_FLUX;
 	s->n_runs = 0;
 	s->records = 0;
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
@@ -192,7 +193,8 @@ stream(struct dr_stale *s, struct dr_err *err)
 	if (!s->journal)
 		return 0;
 	dr_journal_rewind(s->journal);
-	return dr_journal_read(s->journal, true, on_record, s, &s->damaged, err);
+	/* Nobody goes on with a record that ends too early if nobody is there. */
+	return dr_journal_read(s->journal, !s->options.lock || dr_lock_shared(s->options.lock), on_record, s, &s->damaged, err);
 }
 
 /* Verdicts. */
@@ -209,11 +211,13 @@ target_absent(const struct dr_stale *s, uint32_t task)
 {
 	const struct dr_graph *g = s->plan->graph;
 	const uint32_t *out = dr_graph_outputs(g, task);
+	uint32_t round;
+	bool inner = dr_plan_inner(s->plan, task, &round);
 
 	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
 		if ((g->files[out[i]].flags & DR_FILE_ABSENT) &&
 		    ((g->files[out[i]].flags & DR_FILE_TARGET) ||
-		     g->first_consumer[out[i]] == g->first_consumer[out[i] + 1]))
+		     (!inner && g->first_consumer[out[i]] == g->first_consumer[out[i] + 1])))
 			return true;
 	return false;
 }
@@ -236,6 +240,8 @@ own_reason(const struct dr_stale *s, uint32_t task)
 {
 	if (s->options.always)
 		return DR_WHY_FORCED;
+	if (s->seen[task] & SEEN_FLUX)
+		return DR_WHY_LOST;
 	if (!(s->seen[task] & SEEN_RECORD))
 		return only_between(s, task) ? DR_WHY_NOT : DR_WHY_NEVER;
 	if (s->plan->graph->tasks[task].why != DR_WHY_NOT)
@@ -315,6 +321,7 @@ count(const struct dr_stale *s, struct dr_stale_counts *c)
 	*c = (struct dr_stale_counts){ .rolled = s->rolled, .damaged = s->damaged, .records = s->records };
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
 		c->wanted += wanted(&g->tasks[t]);
+		c->flux += (s->seen[t] & SEEN_FLUX) != 0;
 		if (is_clean(s, t) && (s->seen[t] & SEEN_CHANGED))
 			c->changed++;
 		if (g->tasks[t].state == DR_WAITING) {
@@ -406,11 +413,16 @@ dr_stale_look(struct dr_stale *s, uint32_t task, struct dr_err *err)
 
 	if (dr_journal_read(s->journal, true, on_news, s, NULL, err))
 		return -1;
-	if (!(s->seen[task] & SEEN_NEWS))
+	/* A record from before will do for those that only seemed to be out of date: they, or what they read, were just being made. */
+	if (!(s->seen[task] & SEEN_NEWS) && (s->options.always || !(s->seen[task] & SEEN_RECORD)))
 		return 0;
-	for (uint32_t i = 0; i < reads + g->tasks[task].n_out; i++)
-		if ((i >= reads || g->files[file[i]].producer == DR_NONE) && look_at(s, file[i], err))
+	for (uint32_t i = 0; i < reads + g->tasks[task].n_out; i++) {
+		uint32_t p = i < reads ? g->files[file[i]].producer : DR_NONE;
+
+		/* What we made ourselves is as we made it, unless another run has made it once more. */
+		if ((p == DR_NONE || (s->seen[p] & SEEN_NEWS)) && look_at(s, file[i], err))
 			return -1;
+	}
 	if (dr_journal_at(s->journal, g->tasks[task].record, &r, err) ||
 	    dr_compare_record(&s->compare, task, &r, &why, &look, NULL, err))
 		return -1;

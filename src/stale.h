@@ -26,6 +26,7 @@ struct dr_stale_counts {
 	uint64_t damaged;       /* bytes of the journal that could not be read */
 	uint64_t last_ms;       /* what the stale tasks took last time, together */
 	uint64_t records;       /* DONE records read */
+	uint64_t flux;          /* tasks that another run finished meanwhile: stale, until dr_stale_look finds them done */
 };
 
 /* Looks at every file that wanted tasks read or make, streams the journal (NULL: none yet), rolls forward what a crash left between
@@ -37,6 +38,12 @@ struct dr_stale_counts {
 int dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, const struct dr_stale_options *o,
 		   struct dr_stale **out, struct dr_stale_counts *counts, struct dr_diags *diags, struct dr_err *err);
 void dr_stale_free(struct dr_stale *s);
+
+/* Rows of generators that were there when this was last asked and are gone: told by name, in one line a generator, or, where it says
+ * `vanished = error`, a diagnostic. Then what there is now is noted in the state directory (-1: there is none yet), but not of those
+ * with an error, and not if dry, which tells of errors only. 0; -1 with diags or err. */
+int dr_stale_rows(const struct dr_plan *pl, int state, bool dry, void (*tell)(void *arg, const char *message), void *arg,
+		  struct dr_diags *diags, struct dr_err *err);
 
 /* Has another run made this stale task meanwhile? Reads what was appended to the journal; 1: yes, it is up to date now, and its
  * outputs' stamps are in the graph; 0: no; -1 with err. */

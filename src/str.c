@@ -213,6 +213,12 @@ utf8(struct dr_str s, uint32_t *code)
 	return n;
 }
 
+size_t
+dr_str_utf8(struct dr_str s, uint32_t *code)
+{
+	return utf8(s, code);
+}
+
 /* Is what s begins with, n bytes (0: no character) of this code point, nothing that a terminal should get? */
 static bool
 is_odd(size_t n, uint32_t code)

@@ -53,6 +53,9 @@ void dr_buf_count(struct dr_buf *b, uint64_t n);
 void dr_buf_bytes(struct dr_buf *b, uint64_t bytes);
 void dr_buf_duration(struct dr_buf *b, int64_t ns);
 
+/* The bytes of the UTF-8 character that s (not empty) begins with, and its code point; 0 if those bytes are none: also longer forms than
+ * needed, surrogates and what is above U+10FFFF. */
+size_t dr_str_utf8(struct dr_str s, uint32_t *code);
 /* Columns that UTF-8 text takes on a terminal, good enough for paths, whatever the locale is. Bytes that are
  * no UTF-8 take one each, control characters none: escape first. */
 size_t dr_str_width(struct dr_str s);

@@ -100,10 +100,22 @@ dr_piece_expand(const struct dr_piece *p, const struct dr_values *v, uint32_t i,
 	return 0;
 }
 
+bool
+dr_piece_is_list(const struct dr_piece *p)
+{
+	return p->kind == DR_PH_LIST || p->kind == DR_PH_LIST0;
+}
+
+bool
+dr_piece_counted(const struct dr_piece *p)
+{
+	return p->kind == DR_PH_IN || p->kind == DR_PH_IN_NAME || p->kind == DR_PH_ARG || p->kind == DR_PH_COLUMN;
+}
+
 static uint32_t
 count(const struct dr_piece *p, const struct dr_values *v)
 {
-	return p->kind == DR_PH_IN || p->kind == DR_PH_IN_NAME ? v->count(v->ctx, p) : 1;
+	return dr_piece_counted(p) ? v->count(v->ctx, p) : 1;
 }
 
 int
@@ -129,6 +141,8 @@ decides_nothing(enum dr_ph kind)
 {
 	switch (kind) {
 	case DR_PH_TMP:
+	case DR_PH_LIST: /* the names that it holds are compared as inputs */
+	case DR_PH_LIST0:
 	case DR_PH_SLOTS:
 	case DR_PH_MEMORY:
 	case DR_PH_SLOT:

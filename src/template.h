@@ -21,9 +21,12 @@ enum dr_ph {
 	DR_PH_LET,      /* a let's text: one word, however it looks */
 	DR_PH_IN,       /* the inputs that `in`, the rows or the merge give */
 	DR_PH_IN_NAME,  /* {in.NAME}; index: the stage's inputs[index] */
+	DR_PH_LIST,     /* {in:list}, {in.NAME:list}: a file with these names, one a line; index: as IN_NAME, or DR_NONE */
+	DR_PH_LIST0,    /* the same with a NUL behind each */
 	DR_PH_OUT,      /* the first output */
 	DR_PH_OUT_NAME, /* {out.NAME}; index: the stage's outputs[index] */
 	DR_PH_ARG,      /* the row */
+	DR_PH_COLUMN,   /* {COLUMN}; index: of the columns of the rows that the stage is over */
 	DR_PH_TMP,
 	DR_PH_SLOTS,
 	DR_PH_MEMORY,
@@ -57,17 +60,21 @@ struct dr_template {
 /* Where placeholders take their values from, for one task: a seam that `values` fills from the plan. */
 struct dr_values {
 	void *ctx;
-	/* How many words the piece stands for. Asked of DR_PH_IN and DR_PH_IN_NAME only, everything else is 1. */
+	/* How many words the piece stands for. Asked only if dr_piece_counted, everything else is 1. */
 	uint32_t (*count)(void *ctx, const struct dr_piece *piece);
 	/* Appends word i of the piece to buf, before its modifiers. 0, or -1 with err. */
 	int (*get)(void *ctx, const struct dr_piece *piece, uint32_t i, struct dr_buf *buf,
 		   struct dr_err *err);
 };
 
+/* Is it {in:list} or {in:list0}? */
+bool dr_piece_is_list(const struct dr_piece *p);
 /* Appends the text of the whole template; pieces of several words are joined with a blank (where that must not
  * be, the parser or plan has refused it). 0 or -1. */
 int dr_template_expand(const struct dr_template *t, const struct dr_values *v, struct dr_buf *out,
 		       struct dr_err *err);
+/* Can it be several words? Inputs can, and where rows are batches {arg} and columns. */
+bool dr_piece_counted(const struct dr_piece *p);
 /* Appends word i of one piece with its modifiers applied. */
 int dr_piece_expand(const struct dr_piece *p, const struct dr_values *v, uint32_t i, struct dr_buf *out,
 		    struct dr_err *err);

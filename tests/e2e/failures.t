@@ -67,6 +67,60 @@ case_log()
 	grep -q lost "$log" || fail 'the log is named, and there'
 }
 
+# A task that did without what failed is not done for good.
+case_ignore_is_no_success()
+{
+	cat >Dagfile <<'E1'
+args names
+  list = a b
+map made
+  each = names
+  out  = made/{arg}
+  run  =
+    note {arg}
+    [ -e go ]
+    echo {arg} > {out}
+map over
+  each = made
+  out  = over/{arg}
+  run  =
+    note over
+    cat {in} > {out} || :
+E1
+	ran 'a b over over' -i
+	ran 'a b over over' -i
+	run -k
+	[ "$rc" = 1 ] && [ "$did" = 'a b' ] || fail 'what failed is still to be made'
+	: >go
+	ran 'a b over over'
+	is over/b b
+	ran ''
+}
+
+# It would wait for itself.
+case_task_that_calls_for_itself()
+{
+	cat >Dagfile <<'E1'
+task own
+  out = own
+  run =
+    note own
+    "$DAGRUN" own
+    touch {out}
+task other
+  out = other
+  run = note other; touch {out}
+task outer
+  out = outer
+  run = "$DAGRUN" other; mkdir -p a; echo 'task outer' > a/Dagfile; echo '  run = note inner' >> a/Dagfile; "$DAGRUN" -C a; touch {out}
+E1
+	run own
+	[ "$rc" = 1 ] && [ "$did" = own ] || fail 'the inner one fails, and with it the outer one'
+	says "$E" 'own is being made by the task'
+	ran 'inner other' outer
+	no_leftovers
+}
+
 case_silent()
 {
 	failing

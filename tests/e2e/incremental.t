@@ -355,6 +355,29 @@ case_output_changed_by_hand()
 }
 
 # keep = no: what is missing because it was reclaimed is as good as there.
+# What a run that was killed had begun is not there when it is begun again, also where a run that knew nothing of it
+# has been there meanwhile.
+case_begun_by_a_killed_run()
+{
+	cat >Dagfile <<'E1'
+task one
+  out = here/one
+  run = touch {out}
+task two
+  out = there/two
+  run =
+    echo text >> {out}
+    [ -e go ] || kill -KILL $PPID
+E1
+	run two
+	[ "$rc" = 137 ] || fail 'it was to be killed'
+	ran '' one
+	: >go
+	ran '' two
+	is there/two text
+	no_leftovers
+}
+
 case_reclaimed()
 {
 	letters

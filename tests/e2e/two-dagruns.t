@@ -37,6 +37,29 @@ task r
   run = cat {in} > {out}
 '''
 
+# What the maps make goes when it has been read, by all.
+PASSING = '''args n
+  range = 1..9
+
+map m
+  each = n
+  keep = no
+  out  = m/{arg}
+  run  = ./work m{arg} {out}
+
+merge all
+  each = m
+  out  = all
+  run  = cat {in} > {out}
+
+map over
+  each = m
+  out  = over/{arg}
+  run  =
+    cat {in} > {out}
+    ./work o{arg}
+'''
+
 
 def makefile(*goals):
     write('Makefile', 'all: %s\n%s' % (
@@ -103,7 +126,25 @@ def with_make(floor):
     equal(sorted(floor.started), sorted(names('b', 'l', 'r') + ['m%d' % i for i in range(1, 7)]), 'what ran')
 
 
-TESTS = [('overlapping 4', overlapping, 4), ('overlapping 2', overlapping, 2), ('overlapping 1', overlapping, 1),
+def passing(floor, *goals):
+    write('Dagfile', PASSING)
+    makefile(*goals)
+    floor.start(['make', '-j4'])
+    floor.reach(4, 'with intermediates')
+    equal(floor.finish('with intermediates'), 0, 'exit')
+    equal(sorted(floor.started), names('m', 'o') if 'over' in goals else names('m'), 'tasks that ran')
+    if 'all' in goals:
+        equal(sorted(content('all')), names('m'), 'all')
+    equal(os.listdir('m'), [], 'what all have read')
+    if 'all' in goals:
+        equal(os.listdir('.dagrun/parts/all'), [], 'inner nodes')
+    floor.start(['make', '-j4'])
+    equal(floor.finish('again'), 0, 'exit, again')
+    equal(floor.started, [], 'tasks, again')
+
+
+TESTS = [('passing the same', passing, 'all', 'all'), ('passing different', passing, 'all', 'over'),
+         ('passing thrice', passing, 'over', 'all', 'over'), ('overlapping 4', overlapping, 4), ('overlapping 2', overlapping, 2), ('overlapping 1', overlapping, 1),
          ('the-same', the_same), ('one-fails', one_fails), ('with-make', with_make)]
 
 if __name__ == '__main__':

@@ -24,6 +24,7 @@ struct hand {
 	struct dr_plan plan;
 	struct dr_stage stages[HAND_STAGES];
 	struct dr_plan_stage plan_stages[HAND_STAGES];
+	struct dr_plan_tree trees[HAND_STAGES]; /* of merges: one each */
 	uint32_t targets[HAND_STAGES];
 };
 
@@ -43,7 +44,8 @@ static inline void
 hand_free(struct hand *h)
 {
 	for (uint32_t s = 0; s < h->pipeline.n_stages; s++)
-		dr_tree_free(&h->plan_stages[s].tree);
+		if (h->plan_stages[s].n_trees)
+			dr_tree_free(&h->trees[s].tree);
 	dr_graph_free(h->plan.graph);
 }
 
@@ -119,24 +121,30 @@ hand_merge(struct hand *h, const char *name, uint32_t each, uint32_t fan_in)
 {
 	uint32_t s = hand_stage(h, DR_STAGE_MERGE, name, each);
 	struct dr_plan_stage *ps = &h->plan_stages[s], *leaves = &h->plan_stages[each];
+	struct dr_tree *tree = &h->trees[s].tree;
 	char path[300];
 
 	h->stages[s].fan_in = fan_in;
-	assert_int_equal(dr_tree_rounds(leaves->n, fan_in, &ps->tree, NULL), 0);
-	for (uint32_t i = 0; i < ps->tree.n_nodes; i++) {
-		const struct dr_tree_node *node = &ps->tree.nodes[i];
+	h->trees[s].first = ps->first;
+	assert_int_equal(dr_tree_rounds(leaves->n, fan_in, tree, NULL), 0);
+	ps->trees = &h->trees[s];
+	ps->n_trees = 1;
+	ps->n_leaves = tree->n_leaves;
+	ps->n_rounds = tree->n_rounds;
+	for (uint32_t i = 0; i < tree->n_nodes; i++) {
+		const struct dr_tree_node *node = &tree->nodes[i];
 		uint32_t task;
 
-		if (i + 1 < ps->tree.n_nodes)
+		if (i + 1 < tree->n_nodes)
 			snprintf(path, sizeof(path), ".dagrun/parts/%s/%u", name, i);
 		else
 			snprintf(path, sizeof(path), "%s.tsv", name);
-		task = hand_add(h, s, i, node->n_children, path);
+		task = hand_add(h, s, 0, node->n_children, path);
 		for (uint32_t c = 0; c < node->n_children; c++) {
-			uint32_t child = ps->tree.children[node->children + c];
+			uint32_t child = tree->children[node->children + c];
 
-			child = child < ps->tree.n_leaves ? leaves->first + child
-							  : ps->first + child - ps->tree.n_leaves;
+			child = child < tree->n_leaves ? leaves->first + child
+						       : ps->first + child - tree->n_leaves;
 			dr_graph_inputs(h->plan.graph, task)[c] = hand_output(h, child);
 		}
 	}

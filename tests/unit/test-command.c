@@ -39,8 +39,7 @@ count(void *ctx, const struct dr_piece *p)
 {
 	const struct place *pl = ctx;
 
-	(void)p;
-	return pl->n_in;
+	return p->kind == DR_PH_ARG ? 1 : pl->n_in;
 }
 
 static int

@@ -3,6 +3,7 @@
 #include "plan-by-hand.h"
 
 #include "graphout.h"
+#include "graphout-layout.h"
 
 #include <unistd.h>
 
@@ -318,6 +319,218 @@ stages_in_a_circle_are_drawn(void **state)
 	dr_buf_free(&out);
 }
 
+/* In tenths of a pixel. */
+static double
+attribute(const char *svg, const char *name)
+{
+	const char *at = strstr(svg, name);
+
+	assert_non_null(at);
+	return strtod(at + strlen(name), NULL);
+}
+
+static uint32_t
+count_of(const char *text, const char *what)
+{
+	uint32_t n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+/* Each node stands on what it merges, in its own tree and in another over the same leaves. */
+static void
+svg_stands_on_its_leaves(void **state)
+{
+	struct dr_layout l;
+	struct dr_rows rows;
+	struct hand h;
+	uint32_t map, second, total, other, files, all;
+
+	(void)state;
+	hand_init(&h);
+	map = hand_map(&h, "count", 9, DR_NONE);
+	second = hand_map(&h, "second", 9, map);
+	total = hand_merge(&h, "total", second, 2);
+	other = hand_merge(&h, "other", second, 4);
+	files = hand_map(&h, "files", 3, DR_NONE);
+	all = hand_task(&h, "all", (uint32_t[]){ total, other, files }, 3);
+	hand_target(&h, all);
+	hand_link(&h);
+	assert_int_equal(dr_rows_make(&h.plan, &rows, NULL), 0);
+	assert_int_equal(dr_layout_make(&h.plan, &rows, &l, NULL), 0);
+	assert_int_equal(rows.n_blocks, 1);
+	assert_int_equal(l.widths[0], 12);
+	for (uint32_t i = 0; i < 9; i++)
+		for (uint32_t s = map; s <= second; s++) {
+			assert_int_equal(l.spans[h.plan_stages[s].first + i].from, i);
+			assert_int_equal(l.spans[h.plan_stages[s].first + i].to, i + 1);
+		}
+	for (uint32_t s = total; s <= other; s++) {
+		for (uint32_t i = 0; i < h.plan_stages[s].n; i++) {
+			const struct dr_tree_node *node = &h.plan_stages[s].trees->tree.nodes[i];
+			const struct dr_span *span = &l.spans[h.plan_stages[s].first + i];
+
+			assert_int_equal(span->from, node->first_leaf);
+			assert_int_equal(span->to, node->first_leaf + node->n_leaves);
+		}
+	}
+	assert_int_equal(l.spans[h.plan_stages[files].first].from, 9);
+	assert_int_equal(l.spans[h.plan_stages[all].first].from, 0);
+	assert_int_equal(l.spans[h.plan_stages[all].first].to, 12);
+	dr_layout_free(&l);
+	dr_rows_free(&rows);
+	hand_free(&h);
+}
+
+/* Among what is left; the one leaf that takes long, and all above it. */
+static void
+longest_path_is_found(void **state)
+{
+	struct dr_layout l;
+	struct dr_rows rows;
+	struct hand h;
+	uint32_t map, total;
+
+	(void)state;
+	hand_init(&h);
+	map = hand_map(&h, "count", 8, DR_NONE);
+	total = hand_merge(&h, "total", map, 2);
+	hand_target(&h, total);
+	hand_link(&h);
+	for (uint32_t t = 0; t < h.plan.graph->n_tasks; t++)
+		h.plan.graph->tasks[t].last_ms = 1000;
+	h.plan.graph->tasks[h.plan_stages[map].first + 5].last_ms = 4000;
+	assert_int_equal(dr_rows_make(&h.plan, &rows, NULL), 0);
+	assert_int_equal(dr_layout_make(&h.plan, &rows, &l, NULL), 0);
+	assert_int_equal(l.n_path, 4);
+	assert_int_equal(l.path[0], h.plan_stages[map].first + 5);
+	assert_int_equal(l.path[1], h.plan_stages[total].first + 2);
+	assert_int_equal(l.path[3], h.plan_stages[total].first + 6);
+	assert_true(l.seconds > 6.99 && l.seconds < 7.01);
+	dr_layout_free(&l);
+
+	hand_state(&h, map, 0, 8, DR_CLEAN);
+	assert_int_equal(dr_layout_make(&h.plan, &rows, &l, NULL), 0);
+	assert_int_equal(l.n_path, 3);
+	dr_layout_free(&l);
+
+	/* A stage of which nobody knows anything */
+	for (uint32_t i = 0; i < 7; i++)
+		h.plan.graph->tasks[h.plan_stages[total].first + i].last_ms = 0;
+	assert_int_equal(dr_layout_make(&h.plan, &rows, &l, NULL), 0);
+	assert_int_equal(l.n_path, 3);
+	assert_true(l.seconds == 0);
+	dr_layout_free(&l);
+	dr_rows_free(&rows);
+	hand_free(&h);
+}
+
+static void
+svg_shows_states(void **state)
+{
+	struct dr_buf out = { 0 };
+	struct hand h;
+	uint32_t map, total;
+
+	(void)state;
+	hand_init(&h);
+	map = hand_map(&h, "a<b>&\"c\"\xef\xbf\xbf\x01", 8, DR_NONE);
+	total = hand_merge(&h, "total", map, 2);
+	hand_target(&h, total);
+	hand_link(&h);
+	hand_size(&h, map, 0, 8, 1000);
+	hand_state(&h, map, 0, 1, DR_CLEAN);
+	hand_state(&h, map, 1, 3, DR_DONE);
+	hand_state(&h, map, 4, 1, DR_FAILED_TASK);
+	hand_state(&h, map, 5, 1, DR_RUNNING);
+	hand_state(&h, total, 0, 1, DR_DONE);
+	hand_state(&h, total, 2, 1, DR_SKIPPED);
+	assert_int_equal(dr_graph_svg(&h.plan, &out, NULL), 0);
+	shows(&out, ">a&lt;b&gt;&amp;&quot;c&quot;\xef\xbf\xbd\\x01</text>");
+	shows(&out, ">4/8</text>");
+	shows(&out, ">8.0 kB</text>");
+	shows(&out, ">1 failed</text>");
+	/* Bars: of the leaves, with gaps; the first is up to date, the next three done. */
+	shows(&out, "<path class=\"c\" d=\"M0 0h1242\"/>"
+		    "<path class=\"d\" d=\"M1250 0h1242m8 0h1242m8 0h1242\"/>"
+		    "<path class=\"r\" d=\"M6250 0h1242\"/>"
+		    "<path class=\"w\" d=\"M7500 0h1242m8 0h1242\"/>"
+		    "<path class=\"f\" d=\"M5000 0h1242\"/></g>");
+	shows(&out, "<path class=\"s\" d=\"M5000 0h2492\"/>");
+	shows(&out, "<title>failed: a&lt;b&gt;&amp;&quot;c&quot;");
+	shows(&out, ">not started</text>");
+	shows(&out, ">15 tasks: 1 up to date, 4 done, 1 running, 7 waiting, 1 failed, 1 not started</text>");
+	assert_true(attribute(dr_buf_cstr(&out), "width=\"") > 1000);
+	assert_int_equal(count_of(dr_buf_cstr(&out), "http"), 1);
+	hand_free(&h);
+	dr_buf_free(&out);
+}
+
+/* However many tasks there are and whatever states they are in. */
+static void
+svg_stays_small(void **state)
+{
+	static const uint32_t leaves[] = { 900, 100000 };
+	struct dr_buf out = { 0 };
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		uint32_t map, total, random = 1;
+		struct hand h;
+
+		hand_init(&h);
+		map = hand_map(&h, "count", leaves[k], DR_NONE);
+		total = hand_merge(&h, "total", map, 2);
+		hand_target(&h, total);
+		hand_link(&h);
+		for (int pass = 0; pass < 2; pass++) {
+			dr_buf_reset(&out);
+			assert_int_equal(dr_graph_svg(&h.plan, &out, NULL), 0);
+			assert_true(out.n > 3000 && out.n <= (k ? 30000 : 15000));
+			for (uint32_t t = 0; t < h.plan.graph->n_tasks; t++) {
+				random = random * 1103515245 + 12345;
+				h.plan.graph->tasks[t].state = (uint8_t)(1 + random / 65536 % 7);
+			}
+		}
+		/* One that failed among 100,000 has its mark. */
+		for (uint32_t t = 0; t < h.plan.graph->n_tasks; t++)
+			h.plan.graph->tasks[t].state = DR_DONE;
+		hand_state(&h, map, leaves[k] / 2, 1, DR_FAILED_TASK);
+		dr_buf_reset(&out);
+		assert_int_equal(dr_graph_svg(&h.plan, &out, NULL), 0);
+		shows(&out, "<path class=\"x\" d=\"M0 2m4980 0h60l-30 8z\"/>");
+		hand_free(&h);
+	}
+	dr_buf_free(&out);
+}
+
+static void
+mermaid_has_stages(void **state)
+{
+	struct dr_buf out = { 0 };
+	struct hand h;
+	uint32_t map, total;
+
+	(void)state;
+	hand_init(&h);
+	map = hand_map(&h, "co\"u#n`t", 9, DR_NONE);
+	total = hand_merge(&h, "total", map, 2);
+	hand_target(&h, total);
+	hand_link(&h);
+	hand_state(&h, map, 0, 1, DR_FAILED_TASK);
+	hand_state(&h, map, 1, 8, DR_DONE);
+	assert_int_equal(dr_graph_mermaid(&h.plan, &out, NULL), 0);
+	shows(&out, "flowchart LR\n"
+		    "    s0[\"co#34;u#35;n#96;t<br>8 of 9 done<br>1 failed\"]:::failed\n"
+		    "    i0([\"9 files\"]) --> s0\n"
+		    "    s1[\"total<br>4 rounds<br>0 of 8 done\"]:::waiting\n"
+		    "    s0 -- 9 --> s1\n");
+	hand_free(&h);
+	dr_buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -330,6 +543,11 @@ main(void)
 		cmocka_unit_test(dot_takes_any_name_and_state),
 		cmocka_unit_test(dot_collapses_what_is_large),
 		cmocka_unit_test(stages_in_a_circle_are_drawn),
+		cmocka_unit_test(svg_stands_on_its_leaves),
+		cmocka_unit_test(longest_path_is_found),
+		cmocka_unit_test(svg_shows_states),
+		cmocka_unit_test(svg_stays_small),
+		cmocka_unit_test(mermaid_has_stages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

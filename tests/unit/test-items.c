@@ -138,7 +138,7 @@ make(struct place *p)
 
 	dr_diags_free(&p->diags);
 	p->err.msg[0] = '\0';
-	rc = dr_items_make(&p->pipeline, &p->args, &o, &it, &p->diags, &p->err);
+	rc = dr_items_make(&p->pipeline, &p->args, NULL, &o, &it, &p->diags, &p->err);
 	if (rc == 0) {
 		assert_int_equal(p->diags.total, 0);
 		assert_non_null(it);

@@ -207,7 +207,8 @@ test_round_trip(void **state)
 		.peak_kb = 10,
 		.log_at = 11,
 		.log_len = 12,
-		.status = -13,
+		.status = 0xff8b,
+		.how = DR_REC_CANCELLED,
 		.tries = 14,
 		.origin = 15,
 		.n_in = 1,
@@ -244,7 +245,7 @@ test_round_trip(void **state)
 	assert_true(r.task.run == t.run && r.task.start == t.start && r.task.end == t.end);
 	assert_true(r.task.user_us == t.user_us && r.task.sys_us == t.sys_us && r.task.peak_kb == t.peak_kb);
 	assert_true(r.task.log_at == t.log_at && r.task.log_len == t.log_len);
-	assert_true(r.task.status == t.status && r.task.tries == t.tries && r.task.origin == t.origin);
+	assert_true(r.task.status == t.status && r.task.how == t.how && r.task.tries == t.tries && r.task.origin == t.origin);
 	assert_true(r.task.n_in == 1 && r.task.n_uses == 1 && r.task.n_out == 1);
 	assert_true(dr_str_eq(r.task.name, t.name));
 	for (int i = 0; i < 3; i++) {

@@ -543,6 +543,33 @@ cancelled(void **state)
 	bed_free(b);
 }
 
+/* Over before we could end it: by what ends us, it was stopped like the rest; else it is what it came to. */
+static void
+over_when_cancelled(void **state)
+{
+	static const char *const dagfiles[] = {
+		"task a\n  run = kill -INT $$; sleep 1000\n",
+		"task a\n  run = exit 3\n",
+		"task a\n  run = kill -KILL $$; sleep 1000\n",
+	};
+	static const enum dr_how how[] = { DR_HOW_CANCELLED, DR_HOW_EXIT, DR_HOW_SIGNAL };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(how) / sizeof(*how); i++) {
+		struct bed *b = bed_new(dagfiles[i]);
+		struct dr_err err;
+		siginfo_t si;
+
+		bed_open(b);
+		assert_int_equal(dr_sched_pump(b->sched, dr_now(), &err), 0);
+		assert_int_equal(waitid(P_ALL, 0, &si, WEXITED | WNOWAIT), 0);
+		dr_sched_stop(b->sched, true, false);
+		bed_run(b);
+		assert_int_equal(b->seen[0].last.how, how[i]);
+		bed_free(b);
+	}
+}
+
 static void
 killed_at_once(void **state)
 {
@@ -864,6 +891,7 @@ main(void)
 		cmocka_unit_test(redirections),
 		cmocka_unit_test(timeouts),
 		cmocka_unit_test(cancelled),
+		cmocka_unit_test(over_when_cancelled),
 		cmocka_unit_test(killed_at_once),
 		cmocka_unit_test(freed_while_running),
 		cmocka_unit_test(private_directory),

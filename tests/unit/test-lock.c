@@ -278,6 +278,30 @@ claims_outlive_us_in_an_heir(void **state)
 }
 
 static void
+users_of_a_stage(void **state)
+{
+	struct dr_lock *a = run(*state, 1), *b = run(*state, 2);
+	struct dr_err err;
+
+	assert_int_equal(dr_lock_use(a, 7, 0, &err), 0);
+	assert_int_equal(dr_lock_use(b, 7, 0, &err), 0);
+	assert_int_equal(dr_lock_use(b, 8, 0, &err), 0);
+	assert_false(dr_lock_use_alone(a, 7));
+	assert_true(dr_lock_use_alone(b, 8) && dr_lock_shared(a));
+	assert_int_equal(dr_lock_use(a, 8, 0, &err), -1);
+	assert_int_equal(err.code, DR_STATE);
+	dr_lock_use_shared(b, 8);
+	assert_int_equal(dr_lock_use(a, 8, 0, &err), 0);
+	dr_lock_unuse(b, 7);
+	assert_true(dr_lock_use_alone(a, 7));
+	assert_false(dr_lock_use_alone(b, 7));
+	dr_lock_close(a);
+	assert_true(dr_lock_use_alone(b, 7));
+	assert_false(dr_lock_shared(b));
+	dr_lock_close(b);
+}
+
+static void
 the_file_is_close_on_exec_and_empty(void **state)
 {
 	struct place *p = *state;
@@ -330,6 +354,8 @@ a_file_system_without_locks(void **state)
 		dr_lock_release(a, id(1));
 		assert_int_equal(dr_lock_exclude(a), 1);
 		dr_lock_share(a);
+		assert_int_equal(dr_lock_use(a, 7, 0, &err), 0);
+		assert_true(dr_lock_use_alone(a, 7));
 		dr_lock_close(a);
 		dr_lock_close(b);
 		refusal = 0;
@@ -381,6 +407,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(exclusion, setup, teardown),
 		cmocka_unit_test_setup_teardown(waiting_for_a_compaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(claims_outlive_us_in_an_heir, setup, teardown),
+		cmocka_unit_test_setup_teardown(users_of_a_stage, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_file_is_close_on_exec_and_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lock_that_cannot_be_opened, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_system_without_locks, setup, teardown),

@@ -295,6 +295,9 @@ choices(void **state)
 	assert_int_equal(p.options.progress, DR_SHOW_NONE);
 	assert_int_equal(p.options.colour, DR_COLOUR_AUTO);
 	dr_options_free(&p);
+	accept(&p, "--progress=json");
+	assert_int_equal(p.options.progress, DR_SHOW_JSON);
+	dr_options_free(&p);
 	accept(&p, "--progress=auto");
 	assert_int_equal(p.options.progress, DR_SHOW_AUTO);
 	dr_options_free(&p);
@@ -303,11 +306,56 @@ choices(void **state)
 	assert_string_equal(p.options.targets[0], "total.tsv");
 	dr_options_free(&p);
 
-	refuse("--graph takes text or dot, not 'svg'", "--graph=svg");
-	refuse("--graph takes text or dot, not ''", "--graph=");
-	refuse("--progress takes auto, bar, plain or none, not 'json'", "--progress=json");
+	refuse("--graph takes text, dot, svg, mermaid or json, not 'png'", "--graph=png");
+	refuse("--graph takes text, dot, svg, mermaid or json, not ''", "--graph=");
+	refuse("--progress takes auto, bar, plain, json or none, not 'fast'", "--progress=fast");
 	refuse("--color takes auto, always or never, not 'red'", "--color=red");
 	refuse("--progress needs a value", "--progress");
+}
+
+static void
+questions(void **state)
+{
+	static const struct {
+		const char *word;
+		enum dr_ask ask;
+	} asks[] = {
+		{ "--status", DR_ASK_STATUS }, { "--failed", DR_ASK_FAILED }, { "--log", DR_ASK_LOG },
+		{ "--clean", DR_ASK_CLEAN },   { "--forget", DR_ASK_FORGET },
+	};
+	struct dr_parsed p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asks) / sizeof(*asks); i++) {
+		accept(&p, asks[i].word, "a", "b");
+		assert_int_equal(p.options.ask, asks[i].ask);
+		assert_int_equal(p.options.n_targets, 2);
+		assert_false(p.options.json || p.options.clean_all || p.options.clean_orphans);
+		dr_options_free(&p);
+	}
+	accept(&p, "--clean", "--all");
+	assert_true(p.options.clean_all);
+	dr_options_free(&p);
+	accept(&p, "--orphans", "--clean");
+	assert_true(p.options.clean_orphans);
+	dr_options_free(&p);
+	accept(&p, "--json", "--status");
+	assert_true(p.options.json);
+	dr_options_free(&p);
+	accept(&p, "-n", "--json");
+	dr_options_free(&p);
+	accept(&p, "--explain", "--json");
+	dr_options_free(&p);
+	refuse("exclude each other", "--status", "--failed");
+	refuse("--log needs a target", "--log");
+	refuse("--clean needs a target, --all or --orphans", "--clean");
+	refuse("--forget needs a target", "--forget");
+	refuse("one of these", "--clean", "--all", "a");
+	refuse("one of these", "--clean", "--all", "--orphans");
+	refuse("--all belongs to --clean", "--all");
+	refuse("--orphans belongs to --clean", "--status", "--orphans");
+	refuse("--json belongs to", "--json");
+	refuse("--json does not go with", "--clean", "--all", "--json", "-n");
 }
 
 static void
@@ -530,7 +578,7 @@ suitable(const char *name)
 	static const char *const values[][2] = {
 		{ "jobs", "3" },      { "load-average", "2" }, { "output-sync", "line" }, { "graph", "dot" },
 		{ "explain", "x" },   { "max-failures", "2" }, { "wait", "5" },           { "progress", "bar" },
-		{ "color", "never" },
+		{ "color", "never" }, { "export", "make" },
 	};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
@@ -624,6 +672,7 @@ main(void)
 		cmocka_unit_test(load),
 		cmocka_unit_test(output_sync),
 		cmocka_unit_test(choices),
+		cmocka_unit_test(questions),
 		cmocka_unit_test(explain),
 		cmocka_unit_test(numbers_and_times),
 		cmocka_unit_test(directories_add_up),

@@ -519,6 +519,89 @@ time_left_is_said_when_it_is_known(void **state)
 	teardown(&f);
 }
 
+/* A run of a map over 100 files of which every other is ten times as large, and takes ten times as long. */
+struct sized {
+	struct hand h;
+	struct screen s;
+	struct dr_progress *p;
+	uint32_t map;
+};
+
+static int64_t
+sized_seconds(uint32_t i)
+{
+	return i % 2 ? 10 : 1;
+}
+
+static void
+sized_setup(struct sized *f, bool sizes)
+{
+	hand_init(&f->h);
+	screen_init(&f->s, 100);
+	f->map = hand_map(&f->h, "count", 100, DR_NONE);
+	hand_target(&f->h, f->map);
+	hand_link(&f->h);
+	for (uint32_t i = 0; sizes && i < 100; i++)
+		f->h.plan.graph->files[dr_graph_inputs(f->h.plan.graph, i)[0]].stamp.size =
+			sized_seconds(i) * 1000000;
+	assert_int_equal(dr_progress_new(&(struct dr_progress_options){ .plan = &f->h.plan,
+									.fd = f->s.there,
+									.mode = DR_PROGRESS_BARS,
+									.slots = 1 },
+					 &f->p, NULL),
+			 0);
+}
+
+static int64_t
+sized_run(struct sized *f, uint32_t from, uint32_t to, int64_t now)
+{
+	for (uint32_t i = from; i < to; i++) {
+		dr_progress_started(f->p, i, now);
+		now += sized_seconds(i) * SECOND;
+		dr_progress_ended(f->p, i, true, now);
+	}
+	dr_progress_tick(f->p, now + SECOND);
+	screen_read(&f->s);
+	return now;
+}
+
+static void
+sized_teardown(struct sized *f)
+{
+	dr_progress_free(f->p);
+	screen_free(&f->s);
+	hand_free(&f->h);
+}
+
+static void
+bytes_tell_what_is_left(void **state)
+{
+	struct sized f;
+	int64_t now;
+
+	(void)state;
+	sized_setup(&f, true);
+	/* Large ones last: of those that are left, all take ten seconds, and it is known. */
+	for (uint32_t i = 0; i < 100; i += 2) {
+		dr_progress_started(f.p, i, (int64_t)i / 2 * SECOND);
+		dr_progress_ended(f.p, i, true, (int64_t)(i / 2 + 1) * SECOND);
+	}
+	dr_progress_tick(f.p, 50 * SECOND);
+	screen_read(&f.s);
+	assert_true(screen_has(&f.s, "bytes    50 MB of 550 MB   read 1.0 MB/s"));
+	assert_true(screen_has(&f.s, "50s so far   about 8m left   bound by: slots, for count"));
+	sized_teardown(&f);
+
+	/* Without sizes it is the mean, and with it how much it may be otherwise. */
+	sized_setup(&f, false);
+	now = sized_run(&f, 0, 40, 0);
+	assert_false(screen_has(&f.s, "bytes"));
+	assert_true(screen_has(&f.s, "about 6m +- 2m left"));
+	sized_run(&f, 40, 80, now);
+	assert_true(screen_has(&f.s, "about 2m +- 45s left"));
+	sized_teardown(&f);
+}
+
 static void
 mode_depends_on_the_terminal(void **state)
 {
@@ -546,6 +629,7 @@ main(void)
 		cmocka_unit_test(hidden_bars_stay_hidden),
 		cmocka_unit_test(stopped_terminal_does_not_block),
 		cmocka_unit_test(time_left_is_said_when_it_is_known),
+		cmocka_unit_test(bytes_tell_what_is_left),
 		cmocka_unit_test(mode_depends_on_the_terminal),
 	};
 

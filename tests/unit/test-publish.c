@@ -54,10 +54,71 @@ dr_plan_task_name(const struct dr_plan *pl, uint32_t task, struct dr_buf *out)
 	dr_buf_addf(out, "task-%u", (unsigned)task);
 }
 
+uint64_t
+dr_plan_stage_key(const struct dr_plan *pl, uint32_t stage)
+{
+	(void)pl;
+	return stage;
+}
+
+bool
+dr_plan_inner(const struct dr_plan *pl, uint32_t task, uint32_t *round)
+{
+	(void)pl;
+	(void)task;
+	*round = 0;
+	return false;
+}
+
+/* One input that failed, of whatever task: none, unless a test says so. */
+static uint32_t missing_file = DR_NONE;
+
+bool
+dr_plan_missing(const struct dr_plan *pl, uint32_t task, uint32_t file)
+{
+	(void)pl;
+	(void)task;
+	return file == missing_file;
+}
+
+uint32_t
+dr_plan_count_there(const struct dr_plan *pl, uint32_t task)
+{
+	const struct dr_task *t = &pl->graph->tasks[task];
+	uint32_t n = t->n_in;
+
+	for (uint32_t i = 0; i < t->n_in; i++)
+		n -= dr_graph_inputs(pl->graph, task)[i] == missing_file;
+	return n;
+}
+
+bool
+dr_plan_partial(const struct dr_plan *pl, uint32_t task)
+{
+	return dr_plan_count_there(pl, task) < pl->graph->tasks[task].n_in;
+}
+
 struct dr_lock {
 	uint64_t others; /* id.lo of a task that another run has claimed; 0: none */
 	int held;
+	bool used;  /* by others: the stage */
+	bool alone; /* we keep others from it */
 };
+
+bool
+dr_lock_use_alone(struct dr_lock *l, uint64_t key)
+{
+	assert_int_equal(key, 0);
+	l->alone = !l->used;
+	return l->alone;
+}
+
+void
+dr_lock_use_shared(struct dr_lock *l, uint64_t key)
+{
+	assert_int_equal(key, 0);
+	l->alone = false;
+}
 
 int
 dr_lock_claim(struct dr_lock *l, struct dr_hash128 id, struct dr_err *err)
@@ -554,7 +615,7 @@ test_costs_no_needless_calls(void **state)
 	run_task(w, B);
 	commit(w, "0 1 ");
 	assert_int_equal(w->disk->mkdirs, 1);
-	assert_int_equal(w->disk->unlinks, 0);
+	assert_int_equal(w->disk->unlinks, 3); /* a run that died may have left something */
 	assert_int_equal(w->disk->hashes, 1);
 	/* Each source before and after, each output once, and the hashed one once more. */
 	assert_int_equal(w->disk->stats, 4 + 2 + 4 + 1 + 1);
@@ -599,11 +660,17 @@ test_suspects(void **state)
 {
 	struct world *w = *state;
 
+	/* Of an earlier run. */
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
+	assert_false(there(w->disk, "mid/.dagrun-11-c"));
+	assert_int_equal(w->disk->unlinks, 1);
+	/* Of another one since. */
 	put(w->disk, "mid/.dagrun-11-c", 1, 1);
 	dr_publisher_suspect(w->p, file(w, "mid/c"));
 	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
 	assert_false(there(w->disk, "mid/.dagrun-11-c"));
-	assert_int_equal(w->disk->unlinks, 1);
+	assert_int_equal(w->disk->unlinks, 2);
 }
 
 static void
@@ -862,6 +929,50 @@ test_reclaims(void **state)
 	assert_int_equal(w->g->files[file(w, "mid/a")].flags, 0);
 }
 
+/* While another run is at work on the stage it may be about to read what we need no more. */
+static void
+test_defers_to_others(void **state)
+{
+	struct dr_plan_stage stage = { .n = TASKS };
+	struct world *w = *state;
+
+	w->plan.stages = &stage;
+	w->lock.used = true;
+	run_task(w, A);
+	run_task(w, B);
+	commit_reclaiming(w, "0 1 ");
+	assert_false(dr_publisher_defers(w->p));
+	run_task(w, C);
+	commit_reclaiming(w, "2 ");
+	commit_reclaiming(w, "");
+	assert_true(there(w->disk, "mid/a") && there(w->disk, "mid/c"));
+	assert_true(dr_publisher_defers(w->p));
+	w->lock.used = false;
+	assert_int_equal(dr_publish_reclaim_left(w->p, &w->err), 0);
+	assert_true(w->lock.alone); /* until they are unlinked */
+	commit(w, "");
+	assert_false(w->lock.alone);
+	assert_false(there(w->disk, "mid/a") || there(w->disk, "mid/c"));
+	expect_journal(w, "done 0\ndone 1\ndone 2\nreclaim 0\nreclaim 1\n");
+}
+
+/* Another run did the consumer. */
+static void
+test_reclaims_what_was_read_elsewhere(void **state)
+{
+	struct world *w = *state;
+
+	run_task(w, A);
+	run_task(w, B);
+	commit_reclaiming(w, "0 1 ");
+	assert_int_equal(dr_publish_read_elsewhere(w->p, C, &w->err), 0);
+	w->g->tasks[C].state = DR_DONE;
+	assert_true(dr_publisher_defers(w->p));
+	assert_int_equal(dr_publish_reclaim_left(w->p, &w->err), 0);
+	commit(w, "");
+	assert_false(there(w->disk, "mid/a") || there(w->disk, "mid/c"));
+}
+
 static void
 test_does_not_reclaim(void **state)
 {
@@ -1116,6 +1227,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_output_stolen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_journal_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reclaims, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_defers_to_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reclaims_what_was_read_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_does_not_reclaim, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_does_not_reclaim_for_another_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_does_not_reclaim_what_changed, setup, teardown),

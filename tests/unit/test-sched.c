@@ -19,7 +19,7 @@
  * that knows no heap and no gathering, only the rules. A failure prints its seed; DR_TEST_SEED=N runs that
  * one alone. */
 
-enum { STAGES = 4, MS = 1000000 };
+enum { STAGES = 4, POOLS = 2, MS = 1000000 };
 
 enum phase { NEW, RESTING, RUNS, ENDED };
 
@@ -51,6 +51,7 @@ struct sim {
 	struct fate *fate;
 	struct model *m;
 	int64_t now;
+	uint32_t limits[POOLS];     /* tasks */
 	uint32_t pool, held, rival; /* free, ours, somebody else's */
 	uint32_t all;               /* that the pool had at first */
 	uint32_t running, used;
@@ -100,21 +101,80 @@ model_before(const struct sim *w, uint32_t a, uint32_t b)
 	return a < b;
 }
 
-/* All that it reads is there, and it is its time. */
+/* Does as much as may run of its pool? */
+static bool
+model_full(const struct sim *w, uint32_t t)
+{
+	uint32_t pool = w->stages[w->g->tasks[t].stage].pool, runs = 0;
+
+	for (uint32_t u = 0; pool && u < w->g->n_tasks; u++)
+		runs += w->m[u].phase == RUNS && w->stages[w->g->tasks[u].stage].pool == pool;
+	return pool && runs >= w->limits[pool - 1];
+}
+
+/* How many of the first n files that a task reads have this in common: is there, or never will be. */
+static uint32_t
+model_count(const struct sim *w, const uint32_t *in, uint32_t n, bool there)
+{
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t p = w->g->files[in[i]].producer;
+		enum dr_state s = p == DR_NONE ? DR_CLEAN : (enum dr_state)w->g->tasks[p].state;
+
+		found += there ? s == DR_DONE || s == DR_CLEAN : s == DR_FAILED_TASK || s == DR_SKIPPED;
+	}
+	return found;
+}
+
+/* Some input, and all that it uses. */
+static bool
+model_enough(const struct sim *w, uint32_t t)
+{
+	uint32_t n_in = w->g->tasks[t].n_in, n_uses = w->g->tasks[t].n_uses;
+	const uint32_t *in = dr_graph_inputs(w->g, t);
+
+	return (!n_in || model_count(w, in, n_in, true)) && model_count(w, in + n_in, n_uses, true) == n_uses;
+}
+
+static bool
+fake_enough(void *arg, uint32_t t)
+{
+	struct sim *w = arg;
+	const uint32_t *in = dr_graph_inputs(w->g, t);
+	uint32_t n = w->g->tasks[t].n_in + w->g->tasks[t].n_uses;
+
+	CHECK(w, w->stages[w->g->tasks[t].stage].missing);
+	CHECK(w, model_count(w, in, n, true) + model_count(w, in, n, false) == n);
+	return model_enough(w, t);
+}
+
+/* All that it reads is there, or in a stage that does without there is enough of it, and it is its time. */
 static bool
 model_ready(const struct sim *w, uint32_t t)
 {
 	const uint32_t *in = dr_graph_inputs(w->g, t);
+	uint32_t n = w->g->tasks[t].n_in + w->g->tasks[t].n_uses, there = model_count(w, in, n, true);
 
 	if (w->m[t].phase > RESTING || (w->m[t].phase == RESTING && w->m[t].due > w->now))
 		return false;
-	for (uint32_t i = 0; i < w->g->tasks[t].n_in + w->g->tasks[t].n_uses; i++) {
-		uint32_t p = w->g->files[in[i]].producer;
+	if (!w->stages[w->g->tasks[t].stage].missing)
+		return there == n;
+	return there + model_count(w, in, n, false) == n && model_enough(w, t);
+}
 
-		if (p != DR_NONE && w->g->tasks[p].state != DR_DONE && w->g->tasks[p].state != DR_CLEAN)
-			return false;
+/* Does a failure of this task stop nothing, as somebody does without? */
+static bool
+model_tolerated(const struct sim *w, uint32_t t)
+{
+	for (uint32_t u = 0; u < w->g->n_tasks; u++) {
+		const uint32_t *in = dr_graph_inputs(w->g, u);
+
+		for (uint32_t i = 0; i < w->g->tasks[u].n_in + w->g->tasks[u].n_uses; i++)
+			if (w->g->files[in[i]].producer == t && w->stages[w->g->tasks[u].stage].missing)
+				return true;
 	}
-	return true;
+	return w->stages[w->g->tasks[t].stage].tolerated;
 }
 
 static int
@@ -163,6 +223,7 @@ check_start(struct sim *w, uint32_t t, const struct dr_grant *g)
 	CHECK(w, w->used + g->slots <= w->held);
 	if (w->big)
 		return;
+	CHECK(w, !model_full(w, t));
 	for (uint32_t u = 0, below = 0; u < w->g->n_tasks; u++) {
 		if (w->m[u].phase == RUNS) {
 			CHECK(w, w->m[u].slot != g->slot);
@@ -170,7 +231,9 @@ check_start(struct sim *w, uint32_t t, const struct dr_grant *g)
 		}
 		if (u == w->g->n_tasks - 1)
 			CHECK(w, below == g->slot - 1);
-		if (u != t && need_of(w, u) == 1 && need_of(w, t) == 1 && model_ready(w, u))
+		/* One of several slots has its place in its pool while it gathers them. */
+		if (u != t && need_of(w, u) == 1 && need_of(w, t) == 1 && model_ready(w, u) && !model_full(w, u) &&
+		    (w->all_narrow || !w->stages[w->g->tasks[u].stage].pool))
 			CHECK(w, !model_before(w, u, t));
 	}
 }
@@ -194,7 +257,7 @@ model_failed(struct sim *w, uint32_t t)
 		return;
 	}
 	w->m[t].phase = ENDED;
-	if (!w->o.ignore)
+	if (!w->o.ignore && (w->big || !model_tolerated(w, t)))
 		w->failures++;
 	if (!w->o.ignore && w->failures >= (w->o.max_failures ? w->o.max_failures
 					    : w->o.keep_going ? UINT32_MAX
@@ -301,6 +364,7 @@ sim_new(uint64_t seed, uint32_t limit)
 					  .limit = limit,
 					  .seed = seed,
 					  .changed = on_change,
+					  .enough = fake_enough,
 					  .arg = w };
 	w->pool = limit - 1;
 	w->now = 1000 * MS;
@@ -403,7 +467,7 @@ check_pumped(struct sim *w)
 	if (w->big)
 		return;
 	for (uint32_t t = 0; t < w->g->n_tasks; t++) {
-		ready += model_ready(w, t) && w->m[t].phase != ENDED;
+		ready += model_ready(w, t) && w->m[t].phase != ENDED && !model_full(w, t);
 		wide += model_ready(w, t) && need_of(w, t) > 1;
 	}
 	if (!wide || w->stopped)
@@ -503,9 +567,16 @@ random_sim(uint64_t seed)
 	w->o.keep_going = rnd(w, 2);
 	w->o.ignore = rnd(w, 8) == 0;
 	w->o.max_failures = rnd(w, 3) ? 0 : 1 + rnd(w, 3);
+	for (uint32_t i = 0; i < POOLS; i++)
+		w->limits[i] = 1 + rnd(w, 3);
+	w->o.pools = w->limits;
+	w->o.n_pools = rnd(w, 2) ? POOLS : 0;
 	for (uint32_t i = 0; i < STAGES; i++) {
 		w->stages[i].retries = rnd(w, 3) ? 0 : rnd(w, 9);
 		w->stages[i].frees = rnd(w, 4) == 0;
+		w->stages[i].missing = rnd(w, 4) == 0;
+		w->stages[i].tolerated = rnd(w, 8) == 0;
+		w->stages[i].pool = w->o.n_pools ? rnd(w, POOLS + 1) : 0;
 		w->stages[i].slots = w->all_narrow ? 1 : rnd(w, 3) ? 1 + rnd(w, 4) : UINT32_MAX;
 	}
 	w->all_narrow = w->all_narrow || w->o.limit == 1;
@@ -557,9 +628,11 @@ check_outcome(struct sim *w, const struct fate *fate)
 			uint32_t p = w->g->files[in[k]].producer;
 
 			if (p != DR_NONE && w->g->tasks[p].state != DR_DONE &&
-			    w->g->tasks[p].state != DR_CLEAN)
+			    w->g->tasks[p].state != DR_CLEAN && !w->stages[w->g->tasks[t].stage].missing)
 				want = DR_SKIPPED;
 		}
+		if (w->stages[w->g->tasks[t].stage].missing && !model_enough(w, t))
+			want = DR_SKIPPED;
 		if (want != DR_SKIPPED && !fate[t].other) {
 			runs = (fate[t].fails < retries ? fate[t].fails : retries) + 1;
 			/* A run to be repeated comes only when it starts. */

@@ -1272,6 +1272,50 @@ rows_that_another_dagfile_made(void **state)
 
 /* While the run is on. */
 
+/* It ended well without what an ignored failure had not made: that is still to be made. */
+static void
+run_without_an_input(void **state)
+{
+	struct world *w = *state;
+	static const char text[] = "task t\n  in = x\n  out = o\n  run = make {out}\n"
+				   "task u\n  in = t\n  out = p\n  run = try {in} {out}\n";
+
+	put(w, "x", "x");
+	place_plan(w->p, text);
+	make(w, place_task(w->p, "u", 0), (struct done){ 0 });
+	expect(w, text, "o:NEVER p:INPUT");
+	make(w, place_task(w->p, "t", 0), (struct done){ 0 });
+	make(w, place_task(w->p, "u", 0), (struct done){ 0 });
+	expect(w, text, "");
+}
+
+/* Another run gives an output its name after we looked at the file and before we read its record. */
+static void
+published_while_we_looked(void **state)
+{
+	struct world *w = *state;
+	static const char text[] = "task t\n  in = x\n  out = o\n  run = make {out}\n"
+				   "task u\n  in = t\n  out = p\n  run = make {out}\n";
+	struct dr_lock *other;
+	struct dr_err err;
+
+	put(w, "x", "x");
+	made(w, text);
+	say_run(w, DR_REC_RUN, 2, 20);
+	put(w, "x", "new");
+	make(w, place_task(w->p, "t", 0), (struct done){ .temporary = true, .run = 2 });
+	other = other_lock(w, 2);
+	assert_int_equal(dr_lock_claim(other, w->p->plan->graph->tasks[place_task(w->p, "t", 0)].id, &err), 1);
+	/* What stands is not somebody's change by hand. */
+	expect(w, text, "o:LOST p:UPSTREAM");
+	assert_true(w->counts.changed == 0 && w->counts.flux == 1);
+	assert_int_equal(dr_stale_look(w->stale, place_task(w->p, "t", 0), &err), 0);
+	assert_int_equal(fake_rename(&w->disk.d, temp_of(w, place_task(w->p, "t", 0), 0), "o"), 0);
+	assert_int_equal(dr_stale_look(w->stale, place_task(w->p, "t", 0), &err), 1);
+	assert_int_equal(dr_stale_look(w->stale, place_task(w->p, "u", 0), &err), 0);
+	dr_lock_close(other);
+}
+
 static void
 what_another_run_made_meanwhile(void **state)
 {
@@ -1324,6 +1368,13 @@ a_damaged_record(void **state)
 	assert_true(w->counts.damaged > 0);
 	assert_true(w->counts.records == 4);
 	assert_true(w->counts.stale > 0); /* and its output is no stranger's */
+	/* The same where all but the beginning is gone: nobody is there who could still be writing it. */
+	fd = openat(w->p->root, "journal", O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 40), 0);
+	dr_close(&fd);
+	assert_int_equal(try_check(w, base), 0);
+	assert_true(w->counts.damaged > 0 && w->counts.records == 0);
 }
 
 int
@@ -1367,6 +1418,8 @@ main(void)
 		TEST(one_file_through_a_link),
 		TEST(rows_that_were_made),
 		TEST(rows_that_another_dagfile_made),
+		TEST(run_without_an_input),
+		TEST(published_while_we_looked),
 		TEST(what_another_run_made_meanwhile),
 		TEST(a_damaged_record),
 	};

@@ -26,8 +26,8 @@ count(void *ctx, const struct dr_piece *p)
 {
 	const struct fake *f = ctx;
 
-	assert_true(p->kind == DR_PH_IN || p->kind == DR_PH_IN_NAME);
-	return f->n_in;
+	assert_true(dr_piece_counted(p));
+	return p->kind == DR_PH_ARG ? 1 : f->n_in;
 }
 
 static int

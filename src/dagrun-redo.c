@@ -1,0 +1,65 @@
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "dagrun-session.h"
+
+/* Less than that is no news: either so many tasks, or some that took so long. */
+enum { MANY = 1000, SOME = 2, LONG_MS = 10 * 60 * 1000 };
+
+/* A task that was done once and is to run. */
+static bool
+is_redone(const struct dr_task *t)
+{
+	return t->state == DR_WAITING && t->record != UINT64_MAX;
+}
+
+/* The commonest reason of its own that one of them has, and the first task that has it; DR_NONE: there is none. */
+static uint32_t
+example(const struct dr_graph *g)
+{
+	uint32_t n[DR_WHYS] = { 0 }, first[DR_WHYS], best = DR_WHY_NOT;
+
+	for (uint32_t t = 0; t < g->n_tasks; t++) {
+		unsigned why = g->tasks[t].why;
+
+		/* Those follow from others; of a reclaimed one its consumer tells. */
+		if (!is_redone(&g->tasks[t]) || why == DR_WHY_UPSTREAM || why == DR_WHY_NEEDED || why >= DR_WHYS)
+			continue;
+		if (!n[why]++)
+			first[why] = t;
+		if (n[why] > n[best])
+			best = why;
+	}
+	return n[best] ? first[best] : DR_NONE;
+}
+
+void
+dr_session_tell_redo(struct dr_session *s)
+{
+	const struct dr_graph *g = s->plan->graph;
+	uint64_t n = 0, ms = 0;
+	uint32_t task;
+
+	for (uint32_t t = 0; t < g->n_tasks; t++) {
+		if (!is_redone(&g->tasks[t]))
+			continue;
+		n++;
+		ms += g->tasks[t].last_ms;
+	}
+	if (s->options.silent || (n < MANY && (n < SOME || ms < LONG_MS)))
+		return;
+	task = example(g);
+	dr_buf_reset(&s->text);
+	dr_buf_count(&s->text, n);
+	dr_buf_adds(&s->text, " finished tasks are made again, which took ");
+	dr_buf_duration(&s->text, (int64_t)ms * 1000000);
+	dr_buf_adds(&s->text, " together last time");
+	if (task != DR_NONE) {
+		dr_buf_adds(&s->text, "; most of the reasons are like that of ");
+		if (dr_stale_explain(s->stale, task, &s->text, NULL))
+			return;
+	}
+	fprintf(stderr, "dagrun: %s\n", dr_buf_cstr(&s->text));
+}
