@@ -265,6 +265,7 @@ add_file(struct writer *w, uint32_t file)
 		dr_json_null(&w->json, "size");
 	else
 		dr_json_int(&w->json, "size", f->stamp.size);
+	dr_json_bool(&w->json, "directory", f->flags & (DR_FILE_DIR | DR_FILE_TREE));
 	dr_json_end(&w->json);
 	return flush(w, FULL);
 }

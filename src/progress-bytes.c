@@ -17,7 +17,7 @@ dr_progress_bytes(const struct dr_progress *p, uint32_t task, bool *whole)
 	for (uint32_t i = 0; i < n_in; i++) {
 		const struct dr_file *f = &g->files[in[i]];
 
-		if (f->producer != DR_NONE || f->stamp.size < 0 || (f->flags & DR_FILE_DIR))
+		if (f->producer != DR_NONE || f->stamp.size < 0 || (f->flags & (DR_FILE_DIR | DR_FILE_TREE)))
 			*whole = false;
 		else
 			bytes += (uint64_t)f->stamp.size;
@@ -34,7 +34,7 @@ read_by(const struct dr_progress *p, uint32_t task)
 	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < g->tasks[task].n_in; i++)
-		if (g->files[in[i]].stamp.size > 0 && !(g->files[in[i]].flags & DR_FILE_DIR))
+		if (g->files[in[i]].stamp.size > 0 && !(g->files[in[i]].flags & (DR_FILE_DIR | DR_FILE_TREE)))
 			bytes += (uint64_t)g->files[in[i]].stamp.size;
 	return bytes;
 }

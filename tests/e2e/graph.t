@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 # Pictures of a plan: each is what its format wants it to be, as large as it may be, and says what there is.
 import json
 import os

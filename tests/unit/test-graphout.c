@@ -197,7 +197,7 @@ tables_are_of_the_users_data(void **state)
 	shows(&out, "  free on disk: 1.2 TB\n");
 	hand_size(&h, map, 0, 899, 1000000000);
 	text(&h, o, &out);
-	shows(&out, "the size of 1 of the inputs is not known yet, the others have 899 GB");
+	shows(&out, "the size of 1 of the inputs is not known yet;\n  the others have 899 GB");
 	shows(&out, "899 GB+");
 	hand_size(&h, map, 899, 1, 1000000000);
 	h.stages[total].keep = DR_KEEP_YES;
