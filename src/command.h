@@ -42,7 +42,8 @@ struct dr_command {
 	struct dr_str source;    /* as written */
 	struct dr_str *programs; /* relative paths with a '/' that it starts, constant ones only */
 	uint32_t n_programs;
-	struct dr_str *literals; /* constant words behind the names of programs that could be names of files, and what it is read from by '<' */
+	/* Constant words that could be names of files: arguments, and what '<' reads from. */
+	struct dr_str *literals;
 	uint32_t n_literals;
 	struct dr_pos pos;
 };
@@ -72,7 +73,8 @@ int dr_command_expand(const struct dr_command *c, const struct dr_shell *sh, con
 int dr_command_hash(const struct dr_command *c, const struct dr_shell *sh, const struct dr_values *v,
 		    struct dr_hasher *h, struct dr_buf *scratch, struct dr_err *err);
 
-/* As one could paste it into a shell (bash, where it has a list of inputs): the text as written, with values in place of placeholders, quoted. */
+/* As one could paste it into a shell (bash, where it has a list of inputs): the text as written, with values in place of
+ * placeholders, quoted. */
 int dr_command_show(const struct dr_command *c, const struct dr_values *v, struct dr_buf *out,
 		    struct dr_err *err);
 

@@ -176,7 +176,8 @@ status(struct ask *a, struct dr_err *err)
 	if (!dr_query_busy(a->query) && has_dagfile(s)) {
 		struct dr_err why = { 0 };
 
-		rc = try_plan(a, &why) || (s->plan && dr_session_check(s, &why)) ? -1 : 0;
+		rc = dr_session_parse(s, &why) || dr_session_place_targets(s, &why) || try_plan(a, &why) ||
+		     (s->plan && dr_session_check(s, &why)) ? -1 : 0;
 		a->checked = rc == 0 && s->plan;
 		if (rc)
 			*err = why;
@@ -251,14 +252,11 @@ prepare(struct ask *a, struct dr_err *err)
 	s->disk = dr_disk_real(s->root);
 	if (!s->disk)
 		return dr_err_nomem(err);
-	if (has_dagfile(s)) {
+	if (has_dagfile(s))
 		a->origin = dr_session_origin(s);
-		if (dr_session_parse(s, err))
-			return -1;
-	}
-	if (dr_session_place_targets(s, err))
-		return -1;
-	if (a->what != DR_ASK_STATUS && try_plan(a, err))
+	/* How a run does can be said while somebody is at work on its Dagfile. */
+	if (a->what != DR_ASK_STATUS &&
+	    ((has_dagfile(s) && dr_session_parse(s, err)) || dr_session_place_targets(s, err) || try_plan(a, err)))
 		return -1;
 	return open_state(a, err) || open_query(a, err) ? -1 : 0;
 }

@@ -177,13 +177,16 @@ short_output(int from, uint64_t len)
 
 /* FAIL counts/0417.tsv: exit 137 (killed: out of memory?), try 3 of 3
  *   ./count-words texts/0417.txt > counts/0417.tsv
- *   | the last lines */
+ *   | the last lines
+ * and behind the try, where there were more of them: "; all of it: dagrun --log counts/0417.tsv". */
 static void
 add_failure(struct dr_reporter *r, const struct dr_task_end *e)
 {
 	const struct dr_session *s = r->session;
 	const struct dr_stage *st = dr_plan_stage(s->plan, e->task);
-	bool from_err = e->err >= 0 && e->err_len;
+	bool from_err = e->err >= 0 && e->err_len, printed = from_err || (e->out >= 0 && e->out_len);
+	uint64_t len = from_err ? e->err_len : e->out_len;
+	int fd = from_err ? e->err : e->out;
 	struct dr_task_values tv;
 	struct dr_err err;
 
@@ -195,6 +198,10 @@ add_failure(struct dr_reporter *r, const struct dr_task_end *e)
 	dr_outcome_describe(e, &r->text);
 	if (st->retries)
 		dr_buf_addf(&r->text, ", try %" PRIu32 " of %" PRIu32, e->outcome.tries, st->retries + 1);
+	if (printed && !short_output(fd, len)) {
+		dr_buf_adds(&r->text, "; all of it: dagrun --log ");
+		dr_buf_quote(&r->text, dr_buf_str(&r->name));
+	}
 	dr_buf_addc(&r->text, '\n');
 	dr_buf_reset(&r->command);
 	dr_task_values_init(&tv, s->plan, e->task);
@@ -208,8 +215,8 @@ add_failure(struct dr_reporter *r, const struct dr_task_end *e)
 			line += n + (line[n] == '\n');
 		}
 	}
-	if (from_err || (e->out >= 0 && e->out_len))
-		add_last_lines(r, from_err ? e->err : e->out, from_err ? e->err_len : e->out_len);
+	if (printed)
+		add_last_lines(r, fd, len);
 }
 
 void

@@ -93,6 +93,26 @@ real_rename(struct dr_disk *d, const char *from, const char *to)
 }
 
 static int
+real_exchange(struct dr_disk *d, const char *a, const char *b)
+{
+#ifdef HAVE_RENAMEAT2
+	return renameat2(root_of(d), a, root_of(d), b, RENAME_EXCHANGE);
+#else
+	(void)d;
+	(void)a;
+	(void)b;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+static int
+real_tree(struct dr_disk *d, const char *path, struct dr_stamp *st)
+{
+	return dr_disk_tree(root_of(d), path, st);
+}
+
+static int
 real_unlink(struct dr_disk *d, const char *path)
 {
 	return unlinkat(root_of(d), path, 0) && !is_absent(errno) ? -1 : 0;
@@ -243,7 +263,9 @@ dr_disk_real(int root)
 	*r = (struct real_disk){
 		.d = {
 			.stat = real_stat,
+			.tree = real_tree,
 			.rename = real_rename,
+			.exchange = real_exchange,
 			.unlink = real_unlink,
 			.remove_tree = real_remove_tree,
 			.mkdirs_for = real_mkdirs_for,

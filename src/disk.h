@@ -15,7 +15,12 @@ struct dr_disk {
 	/* The stamp of what a path leads to (links followed); DR_ABSENT when there is nothing. A
 	 * directory: *dir. 0, or -1 with errno. */
 	int (*stat)(struct dr_disk *d, const char *path, struct dr_stamp *st, bool *dir);
+	/* Of a directory: size is that of all files in it, mtime stands for what is listed in it, at any depth; ino stays.
+	 * -1 with errno. */
+	int (*tree)(struct dr_disk *d, const char *path, struct dr_stamp *st);
 	int (*rename)(struct dr_disk *d, const char *from, const char *to); /* -1 with errno */
+	/* Two names change places at once; -1 with errno, EINVAL or ENOSYS: not here. */
+	int (*exchange)(struct dr_disk *d, const char *a, const char *b);
 	int (*unlink)(struct dr_disk *d, const char *path); /* what is not there is fine; -1 with errno */
 	int (*remove_tree)(struct dr_disk *d, const char *path);
 	int (*mkdirs_for)(struct dr_disk *d, const char *path); /* directories above path */
@@ -27,6 +32,13 @@ struct dr_disk {
 	int (*list)(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *name), void *arg);
 	int (*access)(struct dr_disk *d, const char *path, int mode); /* as access(2); -1 with errno */
 };
+
+/* stat, or of what is to be a directory, and is, tree. */
+int dr_disk_look(struct dr_disk *d, const char *path, bool tree, struct dr_stamp *st, bool *dir);
+/* The temporary name of an output becomes its final one. A directory takes the place of another one as a whole. -1 with errno. */
+int dr_disk_publish(struct dr_disk *d, const char *temp, const char *path, bool tree);
+/* Sets size and mtime as `tree` says. -1 with errno. */
+int dr_disk_tree(int root, const char *path, struct dr_stamp *st);
 
 struct dr_disk *dr_disk_real(int root); /* dirfd stays the caller's; NULL without memory */
 void dr_disk_free(struct dr_disk *d);

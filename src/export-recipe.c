@@ -94,7 +94,7 @@ is_directory(const struct dr_exporter *x, uint32_t task, uint32_t i)
 {
 	const struct dr_graph *g = x->pl->graph;
 
-	return g->files[dr_graph_outputs(g, task)[i]].flags & DR_FILE_DIR;
+	return g->files[dr_graph_outputs(g, task)[i]].flags & DR_FILE_TREE;
 }
 
 static void

@@ -186,7 +186,7 @@ add_advice(struct table *t)
 	if (!t->fan_in || t->fan_in >= 8 || t->leaves <= 8)
 		return;
 	dr_buf_addf(t->out,
-		    "  Where merging does not shrink the data, fan-in = 8 rewrites it %.1f times instead of "
+		    "  Where merging does not shrink the data, fan-in = 8 rewrites it %.1f times, not "
 		    "%.1f.\n",
 		    dr_tree_rounds_cost(t->leaves, 8).rewritten,
 		    dr_tree_rounds_cost(t->leaves, t->fan_in).rewritten);
@@ -244,7 +244,7 @@ add_heading(struct table *t, const struct dr_plan *pl, uint32_t stage)
 		dr_buf_adds(t->out, "all inputs is 0.\n");
 	else {
 		dr_buf_count(t->out, t->n_unsized);
-		dr_buf_adds(t->out, " of the inputs is not known yet, the others have ");
+		dr_buf_adds(t->out, " of the inputs is not known yet;\n  the others have ");
 		dr_buf_bytes(t->out, t->whole);
 		dr_buf_adds(t->out, ".\n");
 	}

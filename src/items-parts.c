@@ -69,16 +69,30 @@ dr_items_zip(struct dr_items_maker *m)
 	if (open_parts(m))
 		return -1;
 	it->base = it->parts[0].it->n;
-	for (uint32_t i = 1; i < it->n_parts; i++) {
-		uint32_t n = it->parts[i].it->n;
+	for (uint32_t i = 1; i < it->n_parts; i++)
+		if (it->parts[i].it->n < it->base)
+			it->base = it->parts[i].it->n;
+	return 0;
+}
 
-		if (n != it->base)
-			return dr_items_complain(m, m->args->pos,
+int
+dr_items_check(const struct dr_pipeline *p, const struct dr_args *args, const struct dr_items *it,
+	       struct dr_diags *diags)
+{
+	const struct dr_items_maker m = { .p = p, .args = args, .diags = diags };
+	uint32_t n, other;
+
+	if (it->kind != DR_GEN_ZIP)
+		return 0;
+	n = it->parts[0].it->n;
+	for (uint32_t i = 1; i < it->n_parts; i++) {
+		other = it->parts[i].it->n;
+		if (other != n)
+			return dr_items_complain(&m, args->pos,
 						 "a zip needs parts of one length, but '%.*s' has %" PRIu32
 						 " row%s and '%.*s' %" PRIu32,
-						 (int)part_name(m, 0).n, part_name(m, 0).p, it->base,
-						 it->base == 1 ? "" : "s", (int)part_name(m, i).n,
-						 part_name(m, i).p, n);
+						 (int)part_name(&m, 0).n, part_name(&m, 0).p, n, n == 1 ? "" : "s",
+						 (int)part_name(&m, i).n, part_name(&m, i).p, other);
 	}
 	return 0;
 }

@@ -27,6 +27,10 @@ struct dr_items_options {
 int dr_items_make(const struct dr_pipeline *p, const struct dr_args *args, struct dr_items *const *all,
 		  const struct dr_items_options *opts, struct dr_items **out, struct dr_diags *diags,
 		  struct dr_err *err);
+/* Once nothing more is dropped from any of them: are the parts of a zip of one length? Until then it has as many rows as the shortest.
+ * 0, or -1 with diags. */
+int dr_items_check(const struct dr_pipeline *p, const struct dr_args *args, const struct dr_items *it,
+		   struct dr_diags *diags);
 void dr_items_free(struct dr_items *it);
 
 uint32_t dr_items_rows(const struct dr_items *it);

@@ -86,7 +86,7 @@ begin_stage(struct options *o, enum dr_stage_kind kind, const char *option, cons
 static void
 take_each(struct options *o, const char *value)
 {
-	static const char *const generators[] = { "glob", "range", "list", "lines", "command" };
+	static const char *const generators[] = { "glob", "range", "list", "lines", "command", "csv", "tsv" };
 	struct dr_parse *ps = o->ps;
 	const char *generator = generators[0];
 	struct dr_key k;

@@ -148,9 +148,8 @@ dr_parse_add_key(struct dr_parse *ps, struct dr_block *b, const struct dr_key *k
 	b->keys[b->n_keys++] = *k;
 }
 
-/* What a name can be that is given to a let, args or stage. */
-static int
-check_name(struct dr_parse *ps, struct dr_str name, struct dr_pos pos, const char *what)
+int
+dr_parse_check_name(struct dr_parse *ps, struct dr_str name, struct dr_pos pos, const char *what)
 {
 	if (!name.n) {
 		dr_lex_error(ps->p, ps->diags, pos, "'%s' needs a name", what);
@@ -184,7 +183,7 @@ take_block(struct reading *r, const struct dr_line *line)
 		tell(ps, line->pos, "a block has no '=' in its first line: write its kind and its name");
 		return;
 	}
-	if (check_name(ps, name, line->words.pos, kind))
+	if (dr_parse_check_name(ps, name, line->words.pos, kind))
 		return;
 	while (k < DR_STAGE_KINDS && !dr_str_is(line->head, dr_parse_kinds[k]))
 		k++;
@@ -212,7 +211,7 @@ take_let(struct reading *r, const struct dr_line *line)
 	const struct dr_setting *set;
 	uint32_t other;
 
-	if (check_name(ps, name, line->words.pos, "let"))
+	if (dr_parse_check_name(ps, name, line->words.pos, "let"))
 		return;
 	if (!line->has_value) {
 		tell(ps, line->pos, "a let has the form: let NAME = VALUE");
@@ -242,38 +241,6 @@ take_let(struct reading *r, const struct dr_line *line)
 		return;
 	}
 	ps->let_values[ps->lets.n - 1] = value;
-}
-
-/* pool NAME = LIMIT */
-static void
-take_pool(struct reading *r, const struct dr_line *line)
-{
-	struct dr_parse *ps = r->ps;
-	struct dr_str name = line->words.text;
-	struct dr_key k = { .name = line->head, .pos = line->pos, .value = line->value };
-	struct dr_scope sc = { .where = DR_WHERE_CONSTANT, .kind = "pool", .name = name };
-	struct dr_pool pool = { .name = name, .limit = 1 };
-	uint32_t other = dr_names_find(&ps->pools, name);
-
-	if (check_name(ps, name, line->words.pos, "pool"))
-		return;
-	if (!line->has_value || !line->value.text.n) {
-		tell(ps, line->pos, "a pool has the form: pool NAME = LIMIT, with how many of its tasks may run at a time");
-		return;
-	}
-	if (other != DR_NONE) {
-		dr_lex_error(ps->p, ps->diags, line->words.pos, "pool '%.*s' is given twice; the first is in line %u of %s",
-			     (int)name.n, name.p, (unsigned)ps->pools.pos[other].line,
-			     ps->p->sources[ps->pools.pos[other].source].name);
-		return;
-	}
-	dr_parse_number(ps, &sc, &k, 1, &pool.limit);
-	if (dr_parse_grow(ps, &ps->p->pools, ps->p->n_pools, &ps->cap_pools, sizeof(pool)) ||
-	    dr_names_add(&ps->pools, name, line->words.pos)) {
-		ps->nomem = true;
-		return;
-	}
-	ps->p->pools[ps->p->n_pools++] = pool;
 }
 
 /* A key of the margin: default, shell, env.NAME. What it says is read when all names are known. */
@@ -448,7 +415,7 @@ take_head(struct reading *r, const struct dr_line *line)
 	else if (dr_str_is(h, "let"))
 		take_let(r, line);
 	else if (dr_str_is(h, "pool"))
-		take_pool(r, line);
+		dr_parse_pool(r->ps, line);
 	else if (dr_str_is(h, "include"))
 		take_include(r, line);
 	else if (dr_str_is(h, "default"))

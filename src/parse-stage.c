@@ -105,7 +105,7 @@ take_output(struct dr_stage_reader *g, enum dr_stage_key key, struct dr_str suff
 	while (i < st->n_outputs && !dr_str_eq(st->outputs[i].name, suffix))
 		i++;
 	if (i < st->n_outputs)
-		dr_parse_path(g->ps, &g->sc, k, DR_PATH_OUT, &st->outputs[i].path);
+		dr_parse_path(g->ps, &g->sc, k, DR_PATH_OUT, &st->outputs[i].path, &st->outputs[i].tree);
 }
 
 static void
@@ -168,6 +168,7 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 	static const char *const orders[] = { "input", NULL }, *const shapes[] = { "rounds", NULL };
 	static const char *const keeps[] = { "yes", "no", NULL }, *const ok[] = { "ok", NULL };
 	struct dr_stage *st = g->st;
+	bool tree;
 	int choice;
 
 	g->sc.where = DR_WHERE_CONSTANT;
@@ -186,7 +187,7 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 		st->keep = choice == 0 ? DR_KEEP_YES : choice == 1 ? DR_KEEP_NO : DR_KEEP_DEFAULT;
 		break;
 	case DR_KEY_PART:
-		dr_parse_path(g->ps, &g->sc, k, DR_PATH_PART, &st->part);
+		dr_parse_path(g->ps, &g->sc, k, DR_PATH_PART, &st->part, &tree);
 		break;
 	case DR_KEY_SLOTS:
 		dr_parse_number(g->ps, &g->sc, k, 1, &st->slots);

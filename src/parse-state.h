@@ -155,7 +155,7 @@ int dr_parse_choice(struct dr_parse *ps, const struct dr_scope *sc, const struct
 int dr_parse_range(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k,
 		   struct dr_range *r);
 int dr_parse_path(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k,
-		  enum dr_path_use use, struct dr_template *path);
+		  enum dr_path_use use, struct dr_template *path, bool *tree);
 
 /* parse-shell: goes over a command as a shell would, finds its placeholders and the programs that it names. */
 struct dr_shell_text {
@@ -183,9 +183,14 @@ struct dr_block *dr_parse_add_stage(struct dr_parse *ps, enum dr_stage_kind kind
 				    struct dr_pos pos);
 /* Adds a key to the block that was begun last; a second one of that name is an error. */
 void dr_parse_add_key(struct dr_parse *ps, struct dr_block *b, const struct dr_key *k);
+/* What a name can be that is given to a let, args, stage or pool; `what` is which of these. 0 or -1. */
+int dr_parse_check_name(struct dr_parse *ps, struct dr_str name, struct dr_pos pos, const char *what);
 int dr_parse_read(struct dr_parse *ps, const char *name, struct dr_str text);
 /* Tells of settings that no let is there for. */
 void dr_parse_check_settings(struct dr_parse *ps);
+
+/* parse-pool: pool NAME = LIMIT. */
+void dr_parse_pool(struct dr_parse *ps, const struct dr_line *line);
 
 /* parse-args, parse-stage */
 extern const char *const dr_parse_kinds[DR_STAGE_KINDS];

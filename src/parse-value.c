@@ -183,8 +183,6 @@ path_problem(struct dr_str s, enum dr_path_use use)
 	}
 	if (use == DR_PATH_PART)
 		return parts || s.p[0] != '/' ? NULL : "is the root of the file system";
-	if (s.p[s.n - 1] == '/')
-		return "ends in '/': an output is a file, not a directory";
 	return parts ? NULL : "is a directory";
 }
 
@@ -207,6 +205,14 @@ check_path(struct dr_parse *ps, const struct dr_key *k, const struct dr_template
 	return -1;
 }
 
+static bool
+ends_in_slash(const struct dr_template *t)
+{
+	const struct dr_piece *p = t->n ? &t->pieces[t->n - 1] : NULL;
+
+	return p && (p->kind == DR_PH_TEXT || p->kind == DR_PH_LET) && p->text.n && p->text.p[p->text.n - 1] == '/';
+}
+
 /* Without the '/' at the end, but for the root. */
 static void
 drop_slash(struct dr_template *t)
@@ -219,7 +225,7 @@ drop_slash(struct dr_template *t)
 
 int
 dr_parse_path(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k, enum dr_path_use use,
-	      struct dr_template *path)
+	      struct dr_template *path, bool *tree)
 {
 	struct dr_template *words;
 	uint32_t n;
@@ -237,7 +243,7 @@ dr_parse_path(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_ke
 	if (check_path(ps, k, &words[0], use))
 		return -1;
 	*path = words[0];
-	if (use == DR_PATH_PART)
-		drop_slash(path);
+	*tree = ends_in_slash(path);
+	drop_slash(path);
 	return 0;
 }

@@ -99,7 +99,8 @@ struct dr_input {
 
 struct dr_output {
 	struct dr_str name; /* empty: `out` */
-	struct dr_template path;
+	struct dr_template path; /* without the '/' at the end of a directory */
+	bool tree;               /* it had one */
 };
 
 struct dr_env {

@@ -35,6 +35,8 @@ add_output(struct dr_builder *b, uint32_t task, uint32_t k)
 	if (dr_graph_file(g, dr_buf_str(&b->path), &file, b->err))
 		return -1;
 	dr_graph_outputs(g, task)[k] = file;
+	if (dr_plan_stage(b->pl, task)->outputs[k].tree)
+		g->files[file].flags |= DR_FILE_TREE;
 	if (dr_graph_made(g, task, file, &other)) {
 		/* Of two makers the one that does not read the file that it makes is taken at its word: the other's row is likely what the
 		 * first one made, found by a glob. */

@@ -338,6 +338,38 @@ drop_own_rows(struct dr_plan *pl, struct dr_err *err)
 	return rc ? -1 : pl->excluded > before;
 }
 
+/* Files that a glob found and no task reads, as they are parts of values: the journal may know one as ours all the same. */
+static int
+add_parts(struct dr_plan *pl, uint32_t a, struct dr_err *err)
+{
+	const struct dr_items *it = pl->items[a];
+	struct dr_buf path = { 0 };
+	uint32_t file;
+	int rc = 0;
+
+	for (uint32_t v = 0; v < dr_items_values(it) && rc == 0; v++) {
+		dr_buf_reset(&path);
+		dr_items_value(it, v, &path);
+		rc = path.failed ? dr_err_nomem(err) : dr_graph_file(pl->graph, dr_buf_str(&path), &file, err);
+		if (rc == 0)
+			pl->graph->files[file].flags |= DR_FILE_GLOB;
+	}
+	dr_buf_free(&path);
+	return rc;
+}
+
+static int
+add_all_parts(struct dr_plan *pl, struct dr_err *err)
+{
+	const struct dr_pipeline *p = pl->pipeline;
+
+	for (uint32_t a = 0; a < p->n_args; a++)
+		for (uint32_t i = 0; pl->items[a] && i < p->args[a].n_parts; i++)
+			if (p->args[p->args[a].parts[i]].kind == DR_GEN_GLOB && add_parts(pl, p->args[a].parts[i], err))
+				return -1;
+	return 0;
+}
+
 /* From rows to a linked graph. Rows that turn out to be our own outputs are dropped, and all is done again: each time there are fewer
  * of them. What was wrong with them was not the Dagfile's mistake. */
 static int
@@ -355,6 +387,8 @@ build(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 		rc = dr_plan_build_tasks(pl, diags, err);
 		if (rc && !diags->total)
 			return -1;
+		if (add_all_parts(pl, err))
+			return -1;
 		dropped = drop_own_rows(pl, err);
 		if (dropped < 0)
 			return -1;
@@ -364,7 +398,7 @@ build(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 			break;
 		dr_diags_free(diags);
 	}
-	if (dr_plan_own_clashes(pl, diags, err) || connect(pl, diags, err) ||
+	if (dr_plan_own_clashes(pl, diags, err) || connect(pl, diags, err) || dr_plan_check_trees(pl, diags, err) ||
 	    dr_plan_resolve_targets(pl, diags, err))
 		return -1;
 	return want(pl, err);

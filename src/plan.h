@@ -79,16 +79,18 @@ const struct dr_plan_tree *dr_plan_tree(const struct dr_plan *pl, uint32_t task,
 uint64_t dr_plan_stage_key(const struct dr_plan *pl, uint32_t stage);
 /* Is it an inner node of a merge tree? *round (from 1) is set for every node of one, the root too; else 0. */
 bool dr_plan_inner(const struct dr_plan *pl, uint32_t task, uint32_t *round);
-/* Tells of stages with a task, among those that are to run, whose arguments the system would not take. -1 with err for memory only. */
+/* Tells of stages with a task, among those that are to run, whose arguments the system would not take. -1 with err for
+ * memory only. */
 int dr_plan_check_arguments(const struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err);
-/* plan-missing.c, about stages that take what could be made (`missing = ok`), while tasks run. Is this input of the task one that it
- * does without, as its producer failed? */
+/* plan-missing.c, about stages that take what could be made (`missing = ok`), while tasks run. Is this input of the task
+ * one that it does without, as its producer failed? */
 bool dr_plan_missing(const struct dr_plan *pl, uint32_t task, uint32_t file);
 /* How many of its inputs it has. */
 uint32_t dr_plan_count_there(const struct dr_plan *pl, uint32_t task);
 /* Can it run at all: has it all that it uses, and of every input something? */
 bool dr_plan_enough(const struct dr_plan *pl, uint32_t task);
-/* Stages whose outputs are for one that takes what could be made, through others too: a flag each, malloc'd. NULL without memory. */
+/* Stages whose outputs are for one that takes what could be made, through others too: a flag each, malloc'd. NULL
+ * without memory. */
 bool *dr_plan_below_missing(const struct dr_plan *pl);
 /* Does it lack an input, or take one that lacks something itself? */
 bool dr_plan_partial(const struct dr_plan *pl, uint32_t task);

@@ -37,7 +37,7 @@ look(struct dr_publisher *p, uint32_t file, struct dr_err *err)
 
 	if (!path)
 		return -1;
-	if (p->disk->stat(p->disk, path, &st, &dir)) {
+	if (dr_disk_look(p->disk, path, f->flags & DR_FILE_TREE, &st, &dir)) {
 		dr_err_sys(err, errno, "look at %s", dr_publish_shown(p, file));
 		return DR_LOOK_FAILED;
 	}

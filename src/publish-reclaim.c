@@ -99,12 +99,12 @@ is_as_known(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 	for (uint32_t i = 0; i < t->n_out; i++) {
 		const struct dr_stamp *known = &p->graph->files[out[i]].stamp;
 		const char *path = dr_publish_path(p, out[i], err);
+		bool dir, tree = p->graph->files[out[i]].flags & DR_FILE_TREE;
 		struct dr_stamp st;
-		bool dir;
 
 		if (!path)
 			return -1;
-		if (p->disk->stat(p->disk, path, &st, &dir) || dir || st.size != known->size ||
+		if (dr_disk_look(p->disk, path, tree, &st, &dir) || dir != tree || st.size != known->size ||
 		    st.mtime != known->mtime)
 			return 0;
 	}
@@ -268,7 +268,8 @@ dr_publish_unlink_reclaimed(struct dr_publisher *p, uint32_t n)
 
 			/* One that cannot be removed stands, and is as its record says: it only takes
 			 * room. */
-			if (!path || p->disk->unlink(p->disk, path)) {
+			if (!path || (f->flags & DR_FILE_TREE ? p->disk->remove_tree(p->disk, path) :
+								p->disk->unlink(p->disk, path))) {
 				f->flags &= ~(uint32_t)DR_FILE_RECLAIMED;
 				continue;
 			}

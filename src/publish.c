@@ -145,11 +145,25 @@ remove_temp(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err 
 	return 0;
 }
 
+/* What is to be a directory begins as an empty one. */
+static int
+make_tree(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *err)
+{
+	if (!dr_publish_temp(p, task, file, err))
+		return -1;
+	dr_buf_addc(&p->temp, '/');
+	if (p->temp.failed)
+		return dr_err_nomem(err);
+	if (p->disk->mkdirs_for(p->disk, dr_buf_cstr(&p->temp)))
+		return dr_err_sys(err, errno, "make the directory %s", dr_publish_shown(p, file));
+	return 0;
+}
+
 static int
 prepare_output(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *err)
 {
 	uint32_t dir = p->graph->files[file].dir;
-	bool suspect = dr_publish_bit(p->suspects, file);
+	bool tree = p->graph->files[file].flags & DR_FILE_TREE, suspect = tree || dr_publish_bit(p->suspects, file);
 	const char *path;
 
 	if (!dr_publish_bit(p->made, dir)) {
@@ -163,7 +177,7 @@ prepare_output(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_e
 	if (suspect && remove_temp(p, task, file, err))
 		return dr_err_sys(err, errno, "remove what an earlier try left of %s",
 				  dr_publish_shown(p, file));
-	return 0;
+	return tree ? make_tree(p, task, file, err) : 0;
 }
 
 int
@@ -195,17 +209,19 @@ look_at_outputs(struct dr_publisher *p, uint32_t task, bool adopt, enum dr_verdi
 	for (uint32_t i = 0; i < t->n_out; i++) {
 		const char *name =
 			adopt ? dr_publish_path(p, out[i], err) : dr_publish_temp(p, task, out[i], err);
-		bool dir = false;
+		bool dir = false, tree = p->graph->files[out[i]].flags & DR_FILE_TREE;
 
 		if (!name)
 			return -1;
 		*verdict = DR_NOT_PUBLISHED;
-		if (p->disk->stat(p->disk, name, &p->stamps[i], &dir)) {
+		if (dr_disk_look(p->disk, name, tree, &p->stamps[i], &dir)) {
 			dr_err_sys(err, errno, "look at %s", dr_publish_shown(p, out[i]));
 			return 1;
 		}
-		if (dir) {
-			dr_err_set(err, DR_FAILED, "%s is a directory; only files can be outputs",
+		if (p->stamps[i].size != DR_ABSENT && dir != tree) {
+			dr_err_set(err, DR_FAILED,
+				   dir ? "%s is a directory, which an output is only where its 'out' ends in '/'" :
+					 "%s is no directory, though its 'out' ends in '/'",
 				   dr_publish_shown(p, out[i]));
 			return 1;
 		}
@@ -384,7 +400,7 @@ give_names(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 
 		if (!temp)
 			return -1;
-		if (p->disk->rename(p->disk, temp, dr_buf_cstr(&p->path)) == 0)
+		if (dr_disk_publish(p->disk, temp, dr_buf_cstr(&p->path), p->graph->files[out[i]].flags & DR_FILE_TREE) == 0)
 			continue;
 		e = errno;
 		if (e == ENOENT &&

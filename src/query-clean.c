@@ -60,16 +60,19 @@ clean_file(struct cleaning *c, const struct dr_rec_file *f)
 	dr_buf_addstr(&q->name, f->path);
 	if (q->name.failed)
 		return dr_err_nomem(c->err);
-	if (q->o.disk->stat(q->o.disk, dr_buf_cstr(&q->name), &now, &dir))
+	/* Of a directory, size and mtime stand for all that is in it: one that is as recorded was an output, and nothing was put there
+	 * since. */
+	if (dr_disk_look(q->o.disk, dr_buf_cstr(&q->name), true, &now, &dir))
 		return dr_err_sys(c->err, errno, "look at %s", dr_buf_cstr(&q->name));
 	if (now.size == DR_ABSENT)
 		return 0;
-	if (dir || !dr_stamp_same(&now, &f->stamp)) {
+	if (!dr_stamp_same(&now, &f->stamp)) {
 		c->left++;
 		tell_left(c, f->path);
 		return 0;
 	}
-	if (!c->dry && q->o.disk->unlink(q->o.disk, dr_buf_cstr(&q->name)))
+	if (!c->dry && (dir ? q->o.disk->remove_tree(q->o.disk, dr_buf_cstr(&q->name)) :
+			      q->o.disk->unlink(q->o.disk, dr_buf_cstr(&q->name))))
 		return dr_err_sys(c->err, errno, "remove %s", dr_buf_cstr(&q->name));
 	c->removed++;
 	c->bytes += (uint64_t)now.size;

@@ -92,8 +92,10 @@ tell_time(struct dr_buf *out, int64_t ns)
 
 /* `in/17.txt: size 4096 → 4099` */
 static void
-tell_stamp(struct dr_buf *out, struct dr_str path, const struct dr_stamp *was, const struct dr_stamp *is)
+tell_stamp(struct dr_buf *out, struct dr_str path, const struct dr_stamp *was, const struct dr_file *file)
 {
+	const struct dr_stamp *is = &file->stamp;
+
 	dr_buf_escape(out, path);
 	if (is->size == DR_ABSENT) {
 		dr_buf_adds(out, ": is not there");
@@ -101,6 +103,8 @@ tell_stamp(struct dr_buf *out, struct dr_str path, const struct dr_stamp *was, c
 		dr_buf_adds(out, ": was not there");
 	} else if (was->size != is->size) {
 		dr_buf_addf(out, ": size %" PRId64 " → %" PRId64, was->size, is->size);
+	} else if (file->flags & DR_FILE_TREE) {
+		dr_buf_adds(out, ": what is in it changed");
 	} else if (was->mtime == is->mtime) {
 		dr_buf_adds(out, ": its content changed");
 	} else {
@@ -155,7 +159,7 @@ compare_files(struct dr_compare *c, struct dr_record *r, const uint32_t *files, 
 			continue;
 		*same = false;
 		if (tell)
-			tell_stamp(tell, f.path, &f.stamp, &c->plan->graph->files[files[i]].stamp);
+			tell_stamp(tell, f.path, &f.stamp, &c->plan->graph->files[files[i]]);
 	}
 	return 0;
 }

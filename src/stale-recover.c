@@ -24,8 +24,8 @@ static int
 roll_output(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_rec_file *f)
 {
 	struct dr_graph *g = s->plan->graph;
+	bool dir, tree = g->files[file].flags & DR_FILE_TREE;
 	struct dr_stamp st;
-	bool dir;
 
 	if (!(g->files[file].flags & DR_FILE_ABSENT) && dr_stamp_same(&g->files[file].stamp, &f->stamp))
 		return 0;
@@ -35,11 +35,11 @@ roll_output(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_re
 	dr_temp_name(g->tasks[task].id, dr_buf_str(&s->path), &s->text);
 	if (s->path.failed || s->text.failed)
 		return -1;
-	if (s->disk->stat(s->disk, dr_buf_cstr(&s->text), &st, &dir) || dir || !dr_stamp_same(&st, &f->stamp) ||
+	if (dr_disk_look(s->disk, dr_buf_cstr(&s->text), tree, &st, &dir) || dir != tree || !dr_stamp_same(&st, &f->stamp) ||
 	    st.ino != f->stamp.ino)
 		return 0;
 	/* In a dry run it is looked at as if it had been done: that is what the real run will do first. */
-	if (!s->options.dry && s->disk->rename(s->disk, dr_buf_cstr(&s->text), dr_buf_cstr(&s->path))) {
+	if (!s->options.dry && dr_disk_publish(s->disk, dr_buf_cstr(&s->text), dr_buf_cstr(&s->path), tree)) {
 		/* What stands there is older than the record, and nobody's change by hand: as good as nothing. */
 		g->files[file].stamp = (struct dr_stamp){ .size = DR_ABSENT };
 		g->files[file].flags |= DR_FILE_ABSENT;
@@ -56,8 +56,8 @@ static int
 is_in_flux(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_rec_file *f, bool alive)
 {
 	const struct dr_file *seen = &s->plan->graph->files[file];
+	bool dir, tree = seen->flags & DR_FILE_TREE;
 	struct dr_stamp st;
-	bool dir;
 
 	dr_buf_reset(&s->path);
 	dr_buf_reset(&s->text);
@@ -66,10 +66,10 @@ is_in_flux(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_rec
 	if (s->path.failed || s->text.failed)
 		return -1;
 	/* In this order: between the two it may get its name. */
-	if (alive && s->disk->stat(s->disk, dr_buf_cstr(&s->text), &st, &dir) == 0 && dr_stamp_same(&st, &f->stamp) &&
+	if (alive && dr_disk_look(s->disk, dr_buf_cstr(&s->text), tree, &st, &dir) == 0 && dr_stamp_same(&st, &f->stamp) &&
 	    st.ino == f->stamp.ino)
 		return 1;
-	return s->disk->stat(s->disk, dr_buf_cstr(&s->path), &st, &dir) == 0 && dr_stamp_same(&st, &f->stamp) &&
+	return dr_disk_look(s->disk, dr_buf_cstr(&s->path), tree, &st, &dir) == 0 && dr_stamp_same(&st, &f->stamp) &&
 	       ((seen->flags & DR_FILE_ABSENT) || !dr_stamp_same(&st, &seen->stamp));
 }
 
@@ -138,6 +138,7 @@ struct leftover {
 	uint64_t id; /* the low half of its task's */
 	char *path;
 	struct dr_stamp stamp;
+	bool dir;
 	bool recorded; /* the last record of its task says that this is an output of it */
 };
 
@@ -156,7 +157,6 @@ collect(void *arg, const char *name)
 	struct dr_stale *s = w->s;
 	struct dr_hash128 id = { 0 };
 	struct leftover *l;
-	bool dir;
 
 	if (!dr_temp_name_id(dr_str(name), &id.lo) || (s->options.lock && dr_lock_claimed(s->options.lock, id)))
 		return;
@@ -170,7 +170,8 @@ collect(void *arg, const char *name)
 	l = &w->left[w->n];
 	*l = (struct leftover){ .id = id.lo, .path = strdup(dr_buf_cstr(&s->path)) };
 	w->nomem = w->nomem || !l->path;
-	if (l->path && s->disk->stat(s->disk, l->path, &l->stamp, &dir) == 0 && l->stamp.size != DR_ABSENT)
+	/* A directory may be one that is recorded. */
+	if (l->path && dr_disk_look(s->disk, l->path, true, &l->stamp, &l->dir) == 0 && l->stamp.size != DR_ABSENT)
 		w->n++;
 	else
 		free(l->path);
@@ -255,7 +256,10 @@ remove_leftovers(struct sweep *w, struct dr_err *err)
 			return -1;
 		if (!ours)
 			continue;
-		s->disk->unlink(s->disk, w->left[i].path);
+		if (w->left[i].dir)
+			s->disk->remove_tree(s->disk, w->left[i].path);
+		else
+			s->disk->unlink(s->disk, w->left[i].path);
 		if (s->options.lock)
 			dr_lock_release(s->options.lock, id);
 	}

@@ -95,7 +95,7 @@ refuse_directories(struct dr_stale *s, struct dr_diags *diags)
 	}
 }
 
-/* A file cannot take the name of a directory that stands. */
+/* A file cannot take the name of a directory that stands, nor a directory that of a file. */
 static void
 refuse_outputs(struct dr_stale *s, struct dr_diags *diags)
 {
@@ -104,10 +104,12 @@ refuse_outputs(struct dr_stale *s, struct dr_diags *diags)
 	for (uint32_t f = 0; f < g->n_files; f++) {
 		uint32_t p = g->files[f].producer;
 
-		if (p != DR_NONE && (g->files[f].flags & DR_FILE_DIR) && g->tasks[p].state == DR_WAITING)
+		bool tree = g->files[f].flags & DR_FILE_TREE, dir = g->files[f].flags & DR_FILE_DIR;
+
+		if (p != DR_NONE && tree != dir && !(g->files[f].flags & DR_FILE_ABSENT) && g->tasks[p].state == DR_WAITING)
 			dr_lex_error(s->plan->pipeline, diags, dr_plan_stage(s->plan, p)->pos,
-				     "output '%s' is a directory; remove it, or give the output another name",
-				     shown_path(s, f));
+				     "output '%s' is %s; remove it, or give the output another name", shown_path(s, f),
+				     dir ? "a directory" : "no directory");
 	}
 }
 
@@ -204,7 +206,9 @@ refuse_unrecorded(struct dr_stale *s, struct dr_diags *diags)
 		if (g->tasks[t].state != DR_WAITING || (s->seen[t] & (SEEN_RECORD | SEEN_FORGOTTEN)))
 			continue;
 		for (uint32_t i = 0; i < g->tasks[t].n_out; i++) {
-			if (g->files[out[i]].flags & (DR_FILE_ABSENT | DR_FILE_DIR))
+			bool tree = g->files[out[i]].flags & DR_FILE_TREE, dir = g->files[out[i]].flags & DR_FILE_DIR;
+
+			if ((g->files[out[i]].flags & DR_FILE_ABSENT) || tree != dir)
 				continue;
 			if (n++ < SHOWN) {
 				dr_buf_adds(&names, n > 1 ? ", " : "");

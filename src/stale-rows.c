@@ -213,6 +213,11 @@ dr_stale_rows(const struct dr_plan *pl, int state, bool dry, void (*tell)(void *
 {
 	const struct looking l = { pl, state, dry, tell, arg, diags };
 
+	for (uint32_t a = 0; a < pl->pipeline->n_args; a++)
+		if (pl->items[a])
+			dr_items_check(pl->pipeline, &pl->pipeline->args[a], pl->items[a], diags);
+	if (diags->total)
+		return -1;
 	for (uint32_t a = 0; a < pl->pipeline->n_args; a++) {
 		const struct dr_args *args = &pl->pipeline->args[a];
 

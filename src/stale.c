@@ -33,7 +33,7 @@ look_at(struct dr_stale *s, uint32_t file, struct dr_err *err)
 	dr_graph_path(s->plan->graph, file, &s->path);
 	if (s->path.failed)
 		return dr_err_nomem(err);
-	if (s->disk->stat(s->disk, dr_buf_cstr(&s->path), &f->stamp, &dir)) {
+	if (dr_disk_look(s->disk, dr_buf_cstr(&s->path), f->flags & DR_FILE_TREE, &f->stamp, &dir)) {
 		/* What we may not look at is not there for us; it is told with the others. */
 		if (errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP) {
 			f->stamp = (struct dr_stamp){ .size = DR_ABSENT };
@@ -63,6 +63,11 @@ look_at_all(struct dr_stale *s, struct dr_err *err)
 			if (g->files[file[i]].stamp.size == DR_UNKNOWN && look_at(s, file[i], err))
 				return -1;
 	}
+	/* What a glob found and nobody reads is part of a value. */
+	for (uint32_t f = 0; f < g->n_files; f++)
+		if ((g->files[f].flags & DR_FILE_GLOB) && g->files[f].stamp.size == DR_UNKNOWN &&
+		    g->first_consumer[f] == g->first_consumer[f + 1] && look_at(s, f, err))
+			return -1;
 	return 0;
 }
 

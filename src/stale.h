@@ -39,9 +39,10 @@ int dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *dis
 		   struct dr_stale **out, struct dr_stale_counts *counts, struct dr_diags *diags, struct dr_err *err);
 void dr_stale_free(struct dr_stale *s);
 
-/* Rows of generators that were there when this was last asked and are gone: told by name, in one line a generator, or, where it says
- * `vanished = error`, a diagnostic. Then what there is now is noted in the state directory (-1: there is none yet), but not of those
- * with an error, and not if dry, which tells of errors only. 0; -1 with diags or err. */
+/* Are the rows what they must be, now that none of them will turn out to be ours? Asked once dr_stale_check has returned 0. Those of a
+ * generator that were there when this was last asked and are gone are told by name, in one line, or, where it says
+ * `vanished = error`, with a diagnostic. Then what there is now is noted in the state directory (-1: there is none yet), but not
+ * after an error, and not if dry, which tells of errors only. 0; -1 with diags or err. */
 int dr_stale_rows(const struct dr_plan *pl, int state, bool dry, void (*tell)(void *arg, const char *message), void *arg,
 		  struct dr_diags *diags, struct dr_err *err);
 

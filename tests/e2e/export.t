@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 # A plan that is exported runs in plain make and plain ninja, and makes the same bytes as dagrun, and as a model of a few lines that
 # knows what the stages mean. What a tool cannot say is told by name.
 import json
@@ -77,6 +77,8 @@ def json_run():
             where = os.path.dirname(os.fsencode(plan['files'][f]['path']))
             if where:
                 os.makedirs(where, exist_ok=True)
+            if plan['files'][f]['directory']:
+                os.mkdir(os.fsencode(plan['files'][f]['path']))
         if 'tmp' in t:
             os.makedirs(t['tmp'])
             for x in t['lists']:
@@ -120,8 +122,12 @@ class Model:
         self.names = sorted({self.name() for _ in range(self.r.randint(1, 12))}, key=lambda x: x.encode())
         for n in self.names:
             self.files['in/' + n] = ('%s\n' % self.r.random()).encode() * self.r.randint(0, 3)
-        self.text += ['args files', '  glob = in/*', '', 'args numbers', '  range = 1..%d' % self.r.randint(1, 9), '']
-        self.n_numbers = int(self.text[-2].rsplit('.', 1)[1])
+        self.n_numbers = self.r.randint(1, 9)
+        self.text += ['args files', '  glob = in/*', '', 'args numbers', '  range = 1..%d' % self.n_numbers, '']
+        rows = sorted({(self.r.choice('xyz'), self.r.randint(1, 9)) for _ in range(self.r.randint(1, 12))}, key=lambda _: self.r.random())
+        self.rows = rows
+        self.files['table.tsv'] = b'key\tvalue\n' + b''.join(b'%s\t%d\n' % (k.encode(), v) for k, v in rows)
+        self.text += ['args table', '  tsv = table.tsv', '']
 
     def add(self, name, lines, outputs):
         self.text += lines + ['']
@@ -129,7 +135,7 @@ class Model:
         self.files.update(outputs)
 
     def stage(self, i):
-        kinds = [self.map_files, self.map_numbers]
+        kinds = [self.map_files, self.map_numbers, self.by_key, self.directories]
         if self.stages:
             kinds += [self.map_stage, self.merge, self.merge, self.task]
         self.r.choice(kinds)('s%d' % i)
@@ -146,6 +152,25 @@ class Model:
         self.add(s, ['map ' + s, '  each = numbers', '  out  = %s/{arg}' % s, '  run  =', '    echo {arg}{sep} "$MARK" > {tmp}/x',
                      '    cat {tmp}/x > {out}'], out)
 
+    def by_key(self, s):
+        """A map over the table, and a tree for each key."""
+        out = {'%s/%s-%d' % (s, k, v): b'%d,' % v for k, v in self.rows}
+        self.add(s, ['map ' + s, '  each = table', '  out  = %s/{key}-{value}' % s, '  run  = printf %s, {value} > {out}'], out)
+        fan = self.r.choice([2, 3])
+        keys = list(dict.fromkeys(k for k, _ in self.rows))
+        self.add(s + 'm', ['merge %sm' % s, '  each   = ' + s, '  by     = key', '  fan-in = %d' % fan, '  out    = %sm/{key}' % s,
+                           "  run    = { printf '('; cat {in}; printf ')'; } > {out}"],
+                 {'%sm/%s' % (s, k): self.merged([b'%d,' % v for kk, v in self.rows if kk == k], fan) for k in keys})
+
+    def directories(self, s):
+        """A map whose outputs are directories, and one that reads them."""
+        numbers = range(1, self.n_numbers + 1)
+        self.files.update({'%s/%d/%s' % (s, k, n): b'%d%s\n' % (k, n.encode()) for k in numbers for n in ('a', 'b c')})
+        self.text += ['map ' + s, '  each = numbers', '  out  = %s/{arg}/' % s, '  run  =', '    echo {arg}a > {out}/a',
+                      "    echo {arg}'b c' > {out}/'b c'", '']
+        self.add(s + 'm', ['map %sm' % s, '  each = ' + s, '  out  = %sm/{name}' % s, "  run  = cat {in}/a {in}/'b c' > {out}"],
+                 {'%sm/%d' % (s, k): b'%da\n%db c\n' % (k, k) for k in numbers})
+
     def map_stage(self, s):
         before, outputs = self.r.choice(self.stages)
         out, other = {}, {}
@@ -154,21 +179,25 @@ class Model:
             out['%s/%s' % (s, base)] = data + data
             other['%s-n/%s.n' % (s, base)] = b'%d\n' % len(data)
         self.files.update(other)
+        self.stages.append((s + '.n', other))
         self.add(s, ['map ' + s, '  each  = ' + before, '  out   = %s/{name}' % s, '  out.n = %s-n/{name}.n' % s, '  run   =',
                      '    cat {in} {in} > {out}', '    wc -c < {in} > {out.n}'], out)
 
-    def merge(self, s):
-        before, outputs = self.r.choice(self.stages)
-        fan = self.r.choice([2, 2, 3, 4, 8, 0])
-        level = list(outputs.values())
+    @staticmethod
+    def merged(level, fan):
         width = fan or max(len(level), 2)
         first = True
         while first or len(level) > 1:
             groups = [level[i:i + width] for i in range(0, len(level), width)]
             level = [g[0] if len(g) == 1 and len(level) > 1 else b'(' + b''.join(g) + b')' for g in groups]
             first = False
+        return level[0]
+
+    def merge(self, s):
+        before, outputs = self.r.choice(self.stages)
+        fan = self.r.choice([2, 2, 3, 4, 8, 0])
         self.add(s, ['merge ' + s, '  each   = ' + before, '  fan-in = %s' % (fan or 'all'), '  out    = "%s all"' % s,
-                     "  run    = { printf '('; cat {in}; printf ')'; } > {out}"], {s + ' all': level[0]})
+                     "  run    = { printf '('; cat {in}; printf ')'; } > {out}"], {s + ' all': self.merged(list(outputs.values()), fan)})
 
     def task(self, s):
         chosen = self.r.sample(self.stages, self.r.randint(1, min(3, len(self.stages))))
@@ -182,7 +211,7 @@ def place(model, where):
     os.mkdir(where)
     os.chdir(where)
     for path, data in model.files.items():
-        if path.startswith('in/'):
+        if path.startswith('in/') or path == 'table.tsv':
             write(path, data)
     write('Dagfile', '\n'.join(model.text))
     return {**model.files, 'Dagfile': '\n'.join(model.text).encode()}
@@ -200,9 +229,9 @@ def test_random_pipelines():
         model = Model(random.Random(k))
         try:
             want = place(model, os.path.join(here, '%d' % k))
-            run([DAGRUN, '-sj2', *(name for name, _ in model.stages)])
+            targets = [name for name, _ in model.stages if '.' not in name]
+            run([DAGRUN, '-sj2', *targets])
             same(tree(), want, 'dagrun')
-            targets = [name for name, _ in model.stages]
             place(model, os.path.join(here, '%d-make' % k))
             export('make', *targets)
             run(MAKE)
@@ -332,6 +361,48 @@ def test_a_file_called_all():
     export('make')
     run(['make', 'all-all'])
     check(tree()['all'] == b'a\nb\n', tree())
+
+
+def test_values_may_be_anything():
+    """A name may have no newline; a value may, and whatever else an argument can."""
+    values = ['a\nb', '\n', 'c\r', "'", '"$HOME" `id` \\', '$$ $(x) ${y} #', '-n', '\t ', 'ü\udcff', '%s\\n', '\n\n']
+    write('values', b'\0'.join(os.fsencode(v) for v in values) + b'\0')
+    write('-minus', 'minus\n')
+    write('Dagfile', '''
+env.VALUE = "x'y  $(z) #\\a
+let two = a\\ b
+args v
+  lines0 = values
+map m
+  each = v
+  env.ROW = {arg}
+  out  = -out/{index}
+  run  =
+    printf '%s\\n' {arg} "$ROW" "$VALUE" {two} \\
+        'second line' > {out}
+map direct
+  each = v
+  out  = direct/{index}
+  run  = printf %s|%s {arg} {tmp} > {out}
+task minus
+  in  = ./-minus
+  out = minus
+  run = cat {in} > {out}
+'''.replace("%s|%s {arg} {tmp}", "'%s|' {arg}"))
+    run([DAGRUN, '-s'])
+    want = tree()
+    check(len(want) == 2 * len(values) + 4, want)
+    check(want['direct/1'] == b'a\nb|' and b'ROW' not in want['-out/1'] and want['-out/1'].count(b'a\nb\n') == 2, want)
+    for tool, argv in (('make', MAKE), ('ninja', NINJA), ('json', None)):
+        for path in want:
+            if path not in ('values', '-minus', 'Dagfile'):
+                os.unlink(path)
+        if argv:
+            export(tool)
+            run(argv)
+        else:
+            json_run()
+        same(tree(), want, tool)
 
 
 def test_stages_in_any_order():

@@ -313,6 +313,10 @@ task slow
         equal(ask('--failed')['tasks'], [], 'none')
         dagrun('--clean', '--all', rc=3)
         check('another dagrun' in dagrun.said, dagrun.said)
+        dagfile = read('Dagfile')
+        write('Dagfile', 'nonsense\n')
+        equal([r['state'] for r in ask('--status')['runs']], ['running'], 'while somebody edits')
+        write('Dagfile', dagfile)
         p.send_signal(signal.SIGINT)
         equal(p.wait(PATIENCE), -signal.SIGINT, 'its end')
     finally:
@@ -423,6 +427,23 @@ map two
     equal((read('all'), read('up/b')), (b'TEXT A\nchanged\nTEXT C\nTEXT D\n', b'changed\n'), 'made again')
 
 
+def test_clean_directories():
+    write('Dagfile', '''args n
+  list = a b
+map d
+  each = n
+  out  = {arg}/
+  run  = mkdir {out}/deep; echo {arg} > {out}/deep/file
+''')
+    dagrun()
+    write('b/deep/mine', 'not made by dagrun\n')
+    check('a' in dagrun('--clean', '-n', '--all'), 'what would go')
+    check(os.path.exists('a/deep/file'), 'nothing goes')
+    dagrun('--clean', '--all')
+    check('b was changed' in dagrun.said or 'b/ was changed' in dagrun.said, dagrun.said)
+    equal((os.path.exists('a'), sorted(os.listdir('b/deep'))), (False, ['file', 'mine']), 'one is left')
+
+
 def test_orphans():
     letters('default all\nmap more\n  each = texts\n  out = more/{name}\n  run = cp {in} {out}\n')
     dagrun('all', 'more')
@@ -521,6 +542,9 @@ def test_other_state():
     check(os.path.exists('all'), 'nothing removed')
     write('Dagfile', 'nonsense\n')
     dagrun('--log', 'up/a', rc=2)
+    os.remove('.dagrun/journal')
+    check('the last run ended' in dagrun('--status', rc=2), 'what is known')
+    check('Dagfile:1' in dagrun.said, dagrun.said)
 
 
 def main():

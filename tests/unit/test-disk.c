@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -289,6 +290,127 @@ test_access(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
+static struct dr_stamp
+tree(struct place *p, const char *path)
+{
+	struct dr_stamp st;
+	bool dir;
+
+	assert_int_equal(dr_disk_look(p->d, path, true, &st, &dir), 0);
+	assert_true(dir);
+	return st;
+}
+
+static bool
+same_tree(struct dr_stamp a, struct dr_stamp b)
+{
+	return a.size == b.size && a.mtime == b.mtime;
+}
+
+static void
+make_tree(struct place *p, const char *dir, const char *text)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/sub/empty/", dir);
+	assert_int_equal(p->d->mkdirs_for(p->d, path), 0);
+	snprintf(path, sizeof(path), "%s/sub/file", dir);
+	put(p, path, text, strlen(text));
+}
+
+/* A directory's stamp is that of all that is in it, wherever it stands. */
+static void
+test_tree(void **state)
+{
+	struct place *p = *state;
+	struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000, .tv_nsec = 5 } };
+	struct dr_stamp a, b;
+	bool dir;
+
+	make_tree(p, "t", "12345");
+	a = tree(p, "t");
+	assert_int_equal(a.size, 5);
+	assert_true(same_tree(a, tree(p, "t")));
+	assert_int_equal(p->d->rename(p->d, "t", "u"), 0);
+	b = tree(p, "u");
+	assert_true(same_tree(a, b));
+	assert_int_equal(a.ino, b.ino);
+
+	assert_int_equal(utimensat(p->root, "u/sub/file", old, 0), 0);
+	assert_false(same_tree(b, tree(p, "u")));
+	b = tree(p, "u");
+	assert_int_equal(unlinkat(p->root, "u/sub/empty", AT_REMOVEDIR), 0);
+	assert_false(same_tree(b, tree(p, "u")));
+	b = tree(p, "u");
+	assert_int_equal(symlinkat("one", p->root, "u/link"), 0);
+	assert_false(same_tree(b, tree(p, "u")));
+	b = tree(p, "u");
+	assert_int_equal(unlinkat(p->root, "u/link", 0), 0);
+	assert_int_equal(symlinkat("two", p->root, "u/link"), 0);
+	assert_false(same_tree(b, tree(p, "u")));
+	assert_int_equal(renameat(p->root, "u/sub", p->root, "u/sup"), 0);
+	assert_int_equal(tree(p, "u").size, 5);
+
+	/* What is not there, or no directory. */
+	assert_int_equal(dr_disk_look(p->d, "none", true, &b, &dir), 0);
+	assert_int_equal(b.size, DR_ABSENT);
+	assert_int_equal(dr_disk_look(p->d, "u/sup/file", true, &b, &dir), 0);
+	assert_false(dir);
+	assert_int_equal(b.size, 5);
+}
+
+/* Deeper than a recursion would like, on few descriptors. */
+static void
+test_tree_deep(void **state)
+{
+	struct place *p = *state;
+	char path[4000] = "d";
+
+	for (size_t n = 1; n + 3 < sizeof(path) - 2; n += 2)
+		memcpy(path + n, "/x", 3);
+	memcpy(path + strlen(path), "/", 2);
+	assert_int_equal(p->d->mkdirs_for(p->d, path), 0);
+	assert_int_equal(tree(p, "d").size, 0);
+}
+
+static int
+no_exchange(struct dr_disk *d, const char *a, const char *b)
+{
+	(void)d;
+	(void)a;
+	(void)b;
+	errno = ENOSYS;
+	return -1;
+}
+
+/* A directory takes a name as a whole: one that is free, one of a directory, and that in two steps where there is no other way. */
+static void
+test_publish(void **state)
+{
+	struct place *p = *state;
+	static const char temp[] = ".dagrun-0123456789abcdef-out";
+
+	for (int round = 0; round < 4; round++) {
+		struct dr_stamp st;
+		char text[8];
+
+		if (round == 3)
+			p->d->exchange = no_exchange;
+		snprintf(text, sizeof(text), "%0*d", round + 1, 0);
+		make_tree(p, temp, text);
+		st = tree(p, temp);
+		assert_int_equal(dr_disk_publish(p->d, temp, "out", true), 0);
+		assert_true(same_tree(st, tree(p, "out")));
+		assert_int_equal(st.ino, tree(p, "out").ino);
+		assert_false(exists(p, temp));
+		assert_false(exists(p, ".dagrun-0123456789abcdef-old"));
+	}
+	/* A file is what it was, and takes no directory's name. */
+	put(p, temp, "x", 1);
+	assert_int_equal(dr_disk_publish(p->d, temp, "out", false), -1);
+	assert_true(exists(p, temp) && exists(p, "out/sub/file"));
+}
+
 int
 main(void)
 {
@@ -301,6 +423,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tree_deep, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_publish, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

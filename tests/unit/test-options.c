@@ -504,7 +504,7 @@ many_words(void **state)
 static void
 oneliners(void **state)
 {
-	static const char *const keys[] = { "each", "in", "out", "uses", "fan-in", "slots", "retries", "timeout", "keep" };
+	static const char *const keys[] = { "each", "in", "out", "uses", "by", "fan-in", "slots", "retries", "timeout", "keep" };
 	struct dr_parsed p;
 
 	(void)state;

@@ -929,6 +929,47 @@ test_reclaims(void **state)
 	assert_int_equal(w->g->files[file(w, "mid/a")].flags, 0);
 }
 
+static int
+note_inputs(void *arg, struct dr_record *r, struct dr_err *err)
+{
+	struct dr_buf *paths = arg;
+	struct dr_rec_file f;
+
+	(void)err;
+	if (r->kind != DR_REC_DONE || r->task.id.lo - 10 != C)
+		return 0;
+	for (uint32_t i = 0; dr_record_file(r, &f) > 0 && i < r->task.n_in; i++) {
+		dr_buf_addstr(paths, f.path);
+		dr_buf_addc(paths, ' ');
+	}
+	return 0;
+}
+
+/* A task that does without an input has no record of it, so that it is made again; and what it took stays until then. */
+static void
+test_does_without(void **state)
+{
+	struct world *w = *state;
+	struct dr_journal *j = NULL;
+	struct dr_buf paths = { 0 };
+
+	run_task(w, A);
+	commit_reclaiming(w, "0 ");
+	missing_file = file(w, "mid/c");
+	run_task(w, C);
+	commit_reclaiming(w, "2 ");
+	commit_reclaiming(w, "");
+	missing_file = DR_NONE;
+	assert_true(w->g->tasks[C].partial);
+	assert_true(there(w->disk, "mid/a") && there(w->disk, "mid/b") && !there(w->disk, "mid/c"));
+	expect_journal(w, "done 0\ndone 2\n");
+	assert_int_equal(dr_journal_open(w->dir, &j, &w->err), 0);
+	assert_int_equal(dr_journal_read(j, true, note_inputs, &paths, NULL, &w->err), 0);
+	assert_string_equal(dr_buf_cstr(&paths), "mid/a mid/b ");
+	dr_buf_free(&paths);
+	dr_journal_close(j);
+}
+
 /* While another run is at work on the stage it may be about to read what we need no more. */
 static void
 test_defers_to_others(void **state)
@@ -1227,6 +1268,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_output_stolen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_journal_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reclaims, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_does_without, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_defers_to_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reclaims_what_was_read_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_does_not_reclaim, setup, teardown),
