@@ -42,7 +42,7 @@ _dagrun_value()
 	-C | --directory) _dagrun_files -d ;;
 	--in | --out | --uses) _dagrun_files -f ;;
 	--each)
-		COMPREPLY=($(compgen -W 'glob: range: list: lines: command:' -- "$cur"))
+		COMPREPLY=($(compgen -W 'glob: range: list: lines: command: tsv: csv:' -- "$cur"))
 		[[ ${#COMPREPLY[@]} == 0 ]] || compopt -o nospace 2>/dev/null
 		_dagrun_files -f
 		;;
@@ -55,7 +55,7 @@ _dagrun_value()
 	--export) choices='make ninja json' ;;
 	--progress) choices='auto bar plain json none' ;;
 	--color) choices='auto always never' ;;
-	-j | --jobs | -l | --load-average | --slots | --retries | --timeout | --max-failures | --wait) ;;
+	-j | --jobs | -l | --load-average | --by | --slots | --retries | --timeout | --max-failures | --wait) ;;
 	*) return 1 ;;
 	esac
 	[[ -z $choices ]] || COMPREPLY=($(compgen -W "$choices" -- "$cur"))
@@ -65,7 +65,7 @@ _dagrun_value()
 _dagrun()
 {
 	local options='--file --directory --jobs --load-average --keep-going --dry-run --question --always-make
-		--silent --adopt --ignore-errors --output-sync --map --merge --task --each --in --out --uses --fan-in
+		--silent --adopt --ignore-errors --output-sync --map --merge --task --each --in --out --uses --by --fan-in
 		--slots --retries --timeout --keep --graph --full --export --explain --status --failed
 		--log --json --clean --all --orphans --forget --max-failures --wait --progress --color --help --version
 		-f -C -j -l -k -n -q -B -s -t -i -O -h'
