@@ -73,7 +73,7 @@ dr_export_stamp(const struct dr_exporter *x, uint32_t task, struct dr_buf *out)
 	dr_buf_addf(out, ".dagrun/export/%s", hex);
 }
 
-/* The name of an output that is quoted for the shell, final or for now. */
+/* The name of an output that is quoted for the shell, final or temporary. */
 static void
 add_output(struct dr_exporter *x, uint32_t task, uint32_t i, bool temporary)
 {
@@ -106,7 +106,7 @@ add_all_temporary(struct dr_exporter *x, uint32_t task)
 	}
 }
 
-/* Directories for the outputs; nothing by their names for now, or an empty directory. */
+/* Directories for the outputs; nothing by their temporary names, or an empty directory. */
 static void
 add_preparation(struct dr_exporter *x, uint32_t task)
 {

@@ -107,7 +107,7 @@ make_lists(struct launch *la, struct dr_err *err)
 	return rc;
 }
 
-/* The command's words and environment, with the names that the outputs have for now. */
+/* The command's words and environment, with the outputs' temporary names. */
 static int
 expand(struct launch *la, const struct dr_grant *g, struct dr_err *err)
 {
