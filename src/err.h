@@ -8,22 +8,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 
-/* What an error means to whoever started us: the program's exit codes. */
-enum dr_code {
-	DR_OK = 0,
-	DR_FAILED = 1, /* a task failed; with -q: something is stale */
-	DR_USAGE = 2,  /* command line, Dagfile or plan */
-	DR_STATE = 3,  /* .dagrun: not ours, newer, or locked too long */
-	DR_SYSTEM = 4, /* no space, no memory, no descriptors */
-};
-
-struct dr_err {
-	enum dr_code code;
-	int sys;            /* the errno behind it, or 0 */
-	uint32_t line, col; /* from 1; 0: no place in a file */
-	char file[512];
-	char msg[1536];
-};
+#include "dagrun.h"
 
 /* Each fills err (NULL is allowed) and returns -1, so that one can write `return dr_err_set(…)`. */
 int dr_err_set(struct dr_err *err, enum dr_code code, const char *fmt, ...)

@@ -62,6 +62,7 @@ int dr_items_glob(struct dr_items_maker *m);
 int dr_items_command(struct dr_items_maker *m);
 int dr_items_lines(struct dr_items_maker *m); /* and with NULs */
 int dr_items_csv(struct dr_items_maker *m);   /* and tsv */
+int dr_items_host(struct dr_items_maker *m);  /* a function of the host's */
 int dr_items_product(struct dr_items_maker *m);
 int dr_items_zip(struct dr_items_maker *m);
 int dr_items_concat(struct dr_items_maker *m);

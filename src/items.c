@@ -98,6 +98,7 @@ static int (*const makers[DR_GENERATORS])(struct dr_items_maker *m) = {
 	[DR_GEN_PRODUCT] = dr_items_product,
 	[DR_GEN_ZIP] = dr_items_zip,
 	[DR_GEN_CONCAT] = dr_items_concat,
+	[DR_GEN_ROWS] = dr_items_host,
 };
 
 /* What yielded nothing; a glob has told already, with its patterns. */
@@ -138,7 +139,7 @@ shape(struct dr_items_maker *m)
 	if (a->sort != DR_SORT_DEFAULT && dr_items_order(m))
 		return -1;
 	set_left(it);
-	if (it->n || a->empty_ok || m->diags->total != before)
+	if (it->n || a->empty_ok || a->kind == DR_GEN_ROWS || m->diags->total != before)
 		return m->diags->total != before ? -1 : 0;
 	if (it->base)
 		return dr_items_complain(m, a->where[0].pos, "'where' leaves none of %" PRIu32 " row%s%s",

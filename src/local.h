@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "err.h"
 #include "loop.h"
 #include "plan.h"
 #include "publish.h"
@@ -14,15 +15,6 @@
 struct dr_jobserver;
 struct dr_local;
 struct dr_lock;
-
-enum dr_how {
-	DR_HOW_EXIT,        /* outcome.status: by exit */
-	DR_HOW_SIGNAL,      /* or by a signal */
-	DR_HOW_TIMEOUT,     /* ended by us after its timeout */
-	DR_HOW_CANCELLED,   /* ended by us, as all was stopped */
-	DR_HOW_NO_START,    /* message says why */
-	DR_HOW_UNPUBLISHED, /* exited 0, and message says why that is not enough */
-};
 
 /* What handlers are told of an end; valid during the call. */
 struct dr_task_end {

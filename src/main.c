@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dagrun.h"
+#include "cli.h"
 #include "err.h"
 #include "options.h"
 #include "spawn.h"
@@ -45,7 +45,7 @@ run(const struct dr_parsed *parsed, struct dr_err *err)
 		dr_err_sys(err, errno, "go to directory %s", parsed->directory);
 		return DR_USAGE;
 	}
-	status = dr_dagrun(&parsed->options, &signal_number, err);
+	status = dr_cli(&parsed->options, &signal_number, err);
 	if (signal_number)
 		die_of(signal_number);
 	return status;

@@ -2,7 +2,7 @@
 #ifndef DR_OPTIONS_H
 #define DR_OPTIONS_H
 
-#include "dagrun.h"
+#include "session-options.h"
 #include "str.h"
 
 struct dr_err;

@@ -200,7 +200,7 @@ take_block(struct dr_parse *ps, const struct dr_block *b)
 			take_shape(ps, &sc, key, k, a);
 		}
 	}
-	if (!first && !unknown)
+	if (!first && !unknown && a->kind != DR_GEN_ROWS)
 		no_generator(ps, a);
 	if ((a->kind == DR_GEN_CSV || a->kind == DR_GEN_TSV) && a->n_words == 1 && !a->n_columns)
 		dr_parse_header(ps, a);

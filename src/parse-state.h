@@ -186,6 +186,8 @@ void dr_parse_add_key(struct dr_parse *ps, struct dr_block *b, const struct dr_k
 /* What a name can be that is given to a let, args, stage or pool; `what` is which of these. 0 or -1. */
 int dr_parse_check_name(struct dr_parse *ps, struct dr_str name, struct dr_pos pos, const char *what);
 int dr_parse_read(struct dr_parse *ps, const char *name, struct dr_str text);
+/* parse-built: what stands in the options beside the text. */
+void dr_parse_built(struct dr_parse *ps);
 /* Tells of settings that no let is there for. */
 void dr_parse_check_settings(struct dr_parse *ps);
 

@@ -302,5 +302,6 @@ dr_parse(const char *name, struct dr_str text, const struct dr_parse_options *op
 	if (dr_parse_begin(&ps, opts, diags, err))
 		return -1;
 	dr_parse_read(&ps, name, text);
+	dr_parse_built(&ps);
 	return dr_parse_end(&ps, out, err);
 }

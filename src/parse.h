@@ -15,10 +15,30 @@ struct dr_setting {
 	const char *name, *value;
 };
 
+/* What C code has put beside a Dagfile, or in the place of one. */
+struct dr_parse_stage {
+	enum dr_stage_kind kind;
+	const char *name;
+	const struct dr_key_value *keys;
+	uint32_t n_keys;
+};
+struct dr_parse_rows {
+	const char *name;
+	dr_rows_fn fn;
+	void *arg;
+};
+struct dr_parse_built {
+	const struct dr_parse_stage *stages;
+	uint32_t n_stages;
+	const struct dr_parse_rows *rows;
+	uint32_t n_rows;
+};
+
 struct dr_parse_options {
 	int root; /* descriptor of the directory that includes are relative to */
 	const struct dr_setting *settings;
 	uint32_t n_settings;
+	const struct dr_parse_built *built; /* or NULL */
 	const char *shell; /* of stages without a `shell` key: NULL looks for bash, then /bin/sh */
 };
 

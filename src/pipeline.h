@@ -8,6 +8,7 @@
 
 #include "arena.h"
 #include "command.h"
+#include "dagrun.h"
 #include "map.h"
 #include "template.h"
 
@@ -24,6 +25,7 @@ enum dr_generator {
 	DR_GEN_PRODUCT,
 	DR_GEN_ZIP,
 	DR_GEN_CONCAT,
+	DR_GEN_ROWS, /* a function of the host's */
 	DR_GENERATORS
 };
 enum dr_sort { DR_SORT_DEFAULT, DR_SORT_NATURAL, DR_SORT_BYTES };
@@ -54,6 +56,8 @@ struct dr_args {
 	uint32_t n_words;
 	struct dr_range range;
 	struct dr_command command; /* COMMAND, COMMAND0 */
+	dr_rows_fn rows;           /* ROWS */
+	void *rows_arg;
 	uint32_t *parts;           /* PRODUCT, ZIP, CONCAT: indexes of args, none of which is made of this one */
 	uint32_t n_parts;
 	/* The names of its columns, each {COLUMN} of what is over it: its own, then those that are groups of `where`. None: rows are
@@ -74,7 +78,7 @@ struct dr_args {
 	bool vanished_error; /* rows that were there last time must still be */
 };
 
-enum dr_stage_kind { DR_STAGE_MAP, DR_STAGE_MERGE, DR_STAGE_TASK, DR_STAGE_KINDS };
+enum { DR_STAGE_KINDS = DR_STAGE_TASK + 1 };
 enum dr_keep { DR_KEEP_DEFAULT, DR_KEEP_YES, DR_KEEP_NO };
 
 /* A word of `in` or `uses`: a file, or an output of each of a stage's tasks. */

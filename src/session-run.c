@@ -10,14 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dagrun-session.h"
+#include "session.h"
 #include "err.h"
 #include "jobserver.h"
 #include "ledger.h"
 #include "local.h"
 #include "loop.h"
 #include "os.h"
-#include "progress.h"
 #include "publish.h"
 #include "sched.h"
 
@@ -27,19 +26,17 @@ extern char **environ;
 #define LOAD_EVERY (INT64_C(1000000000))
 
 /* A run: what is opened for it, and what its callbacks need. */
-struct run {
+struct dr_run {
 	struct dr_tokens tokens; /* first: dr_sched hands it back to us */
 	struct dr_session *session;
 	struct dr_loop *loop;
 	struct dr_jobserver *jobserver;
 	struct dr_publisher *publisher;
 	struct dr_local *local;
-	struct dr_progress *progress;
 	struct dr_ledger *ledger; /* or NULL */
 	int pid;                  /* of the task started last */
 	struct dr_sched *sched;
 	struct dr_sched_stage *stages;
-	struct dr_reporter reporter;
 	double load;
 	int64_t load_read;
 	int token_fd; /* that the loop watches now, or -1 */
@@ -54,16 +51,9 @@ struct run {
 };
 
 static void
-say(struct run *r, const char *text)
+say(struct dr_run *r, const char *text)
 {
-	struct dr_buf b = { 0 };
-
-	dr_buf_addf(&b, "dagrun: %s\n", text);
-	if (r->progress)
-		dr_progress_print(r->progress, dr_buf_str(&b), dr_now());
-	else
-		fputs(dr_buf_cstr(&b), stderr);
-	dr_buf_free(&b);
+	dr_session_message(r->session, DR_WARNING, text);
 }
 
 static void
@@ -77,7 +67,7 @@ warn(void *arg, const char *message)
 static int
 take(struct dr_tokens *t)
 {
-	struct run *r = (struct run *)t;
+	struct dr_run *r = (struct dr_run *)t;
 	struct dr_err err;
 
 	return dr_jobserver_take(r->jobserver, &err) > 0;
@@ -86,7 +76,7 @@ take(struct dr_tokens *t)
 static void
 give(struct dr_tokens *t)
 {
-	struct run *r = (struct run *)t;
+	struct dr_run *r = (struct dr_run *)t;
 	struct dr_err err;
 
 	if (dr_jobserver_give(r->jobserver, &err))
@@ -97,7 +87,7 @@ give(struct dr_tokens *t)
 static bool
 may_start(struct dr_tokens *t)
 {
-	struct run *r = (struct run *)t;
+	struct dr_run *r = (struct dr_run *)t;
 	int64_t now;
 
 	if (r->session->options.load <= 0)
@@ -116,7 +106,7 @@ may_start(struct dr_tokens *t)
 static void
 on_signal(void *arg, int sig)
 {
-	struct run *r = arg;
+	struct dr_run *r = arg;
 	bool again = r->signal != 0;
 	char text[96];
 
@@ -126,27 +116,6 @@ on_signal(void *arg, int sig)
 		say(r, text);
 	}
 	dr_sched_stop(r->sched, true, again);
-}
-
-static void
-on_resize(void *arg, int sig)
-{
-	struct run *r = arg;
-
-	(void)sig;
-	dr_progress_resize(r->progress);
-}
-
-/* ^Z: the terminal is the shell's while we are stopped. Tasks have sessions of their own and go on. */
-static void
-on_stop(void *arg, int sig)
-{
-	struct run *r = arg;
-
-	(void)sig;
-	dr_progress_hide(r->progress);
-	kill(getpid(), SIGSTOP);
-	dr_progress_show(r->progress);
 }
 
 static void
@@ -161,17 +130,18 @@ on_token(void *arg, int fd, short revents)
 static void
 on_ended(void *arg, const struct dr_task_end *e)
 {
-	struct run *r = arg;
+	struct dr_run *r = arg;
 
 	r->last.task = e->task;
 	r->last.cancelled = e->how == DR_HOW_CANCELLED;
 	r->last.failed = e->result == DR_RESULT_FAILED;
-	dr_report_end(&r->reporter, e, dr_now());
+	if (r->session->host.ended)
+		r->session->host.ended(r->session->host.arg, e);
 }
 
 /* What we ended ourselves did not fail, and what failed did so even where that is ignored (-i). */
 static enum dr_progress_end
-end_of(const struct run *r, uint32_t task, uint8_t state)
+end_of(const struct dr_run *r, uint32_t task, uint8_t state)
 {
 	bool known = r->last.task == task;
 
@@ -186,16 +156,19 @@ end_of(const struct run *r, uint32_t task, uint8_t state)
 static void
 on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 {
-	struct run *r = arg;
+	struct dr_run *r = arg;
+	const struct dr_host *h = &r->session->host;
 	uint8_t state = r->session->plan->graph->tasks[task].state;
 
 	if (state == DR_RUNNING) {
-		dr_progress_started(r->progress, task, dr_now());
+		if (h->started)
+			h->started(h->arg, task);
 		dr_session_ledger_started(r->session, r->ledger, task, g, r->pid);
 	} else if (state == DR_DONE || state == DR_FAILED_TASK || state == DR_READY) {
 		enum dr_progress_end end = end_of(r, task, state);
 
-		dr_progress_ended(r->progress, task, end, dr_now());
+		if (h->settled)
+			h->settled(h->arg, task, end);
 		dr_ledger_ended(r->ledger, r->session->plan->graph->tasks[task].stage, g ? g->slot : 0,
 				end == DR_PROGRESS_DONE   ? DR_LEDGER_DONE :
 				end == DR_PROGRESS_FAILED ? DR_LEDGER_FAILED :
@@ -208,7 +181,7 @@ on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 static void
 on_started(void *arg, uint32_t task, int pid)
 {
-	struct run *r = arg;
+	struct dr_run *r = arg;
 
 	(void)task;
 	r->pid = pid;
@@ -217,7 +190,7 @@ on_started(void *arg, uint32_t task, int pid)
 static int
 look(void *arg, uint32_t task)
 {
-	struct run *r = arg;
+	struct dr_run *r = arg;
 	struct dr_err err;
 	int rc = dr_stale_look(r->session->stale, task, &err);
 
@@ -231,7 +204,7 @@ look(void *arg, uint32_t task)
 static bool
 others(void *arg)
 {
-	struct run *r = arg;
+	struct dr_run *r = arg;
 
 	if (!r->others && r->session->lock && !r->session->alone)
 		r->others = dr_journal_grown(r->session->journal);
@@ -241,7 +214,7 @@ others(void *arg)
 /* Opening. */
 
 static int
-open_jobserver(struct run *r)
+open_jobserver(struct dr_run *r)
 {
 	const struct dr_session *s = r->session;
 	struct dr_jobserver_options o = {
@@ -255,15 +228,6 @@ open_jobserver(struct run *r)
 	return dr_jobserver_open(&o, &r->jobserver, r->err);
 }
 
-static bool
-one_stream(void)
-{
-	struct stat out, err;
-
-	return fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
-	       out.st_ino == err.st_ino && (S_ISCHR(out.st_mode) || S_ISREG(out.st_mode) || S_ISFIFO(out.st_mode));
-}
-
 static enum dr_output_sync
 sync_of(const struct dr_session *s)
 {
@@ -275,7 +239,7 @@ sync_of(const struct dr_session *s)
 }
 
 static int
-open_local(struct run *r)
+open_local(struct dr_run *r)
 {
 	struct dr_session *s = r->session;
 	struct dr_local_options o = {
@@ -291,7 +255,7 @@ open_local(struct run *r)
 		.run = s->run,
 		.envp = environ,
 		.sync = sync_of(s),
-		.one_stream = one_stream(),
+		.one_stream = s->one_stream,
 		.grace = GRACE,
 		.ended = on_ended,
 		.started = on_started,
@@ -300,12 +264,6 @@ open_local(struct run *r)
 		.arg = r,
 	};
 
-	r->reporter = (struct dr_reporter){
-		.session = s,
-		.progress = r->progress,
-		.one_stream = o.one_stream,
-		.out_is_terminal = isatty(STDOUT_FILENO),
-	};
 	return dr_local_new(&o, &r->local, r->err);
 }
 
@@ -343,13 +301,13 @@ pool_limits(const struct dr_pipeline *p)
 static bool
 enough(void *arg, uint32_t task)
 {
-	const struct run *r = arg;
+	const struct dr_run *r = arg;
 
 	return dr_plan_enough(r->session->plan, task);
 }
 
 static int
-open_sched(struct run *r)
+open_sched(struct dr_run *r)
 {
 	const struct dr_session *s = r->session;
 	const struct dr_pipeline *p = s->pipeline;
@@ -392,26 +350,26 @@ open_sched(struct run *r)
 }
 
 static int
-open_signals(struct run *r)
+open_signals(struct dr_run *r)
 {
 	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
-	for (size_t i = 0; i < sizeof(ending) / sizeof(*ending); i++)
+	for (size_t i = 0; r->session->signals && i < sizeof(ending) / sizeof(*ending); i++)
 		if (dr_loop_signal(r->loop, ending[i], on_signal, r, r->err))
 			return -1;
-	if (dr_loop_signal(r->loop, SIGTSTP, on_stop, r, r->err))
-		return -1;
-	return dr_loop_signal(r->loop, SIGWINCH, on_resize, r, r->err);
+	return 0;
 }
 
 static int
-open_run(struct run *r)
+open_run(struct dr_run *r)
 {
 	struct dr_session *s = r->session;
 
 	r->tokens = (struct dr_tokens){ take, give, may_start };
 	r->loop = dr_loop_new(r->err);
-	if (!r->loop || open_jobserver(r) || dr_session_progress(r->session, r->jobserver, &r->progress, r->err))
+	if (!r->loop || open_jobserver(r))
+		return -1;
+	if (s->host.opened && s->host.opened(s->host.arg, r->loop, r->jobserver, r->err))
 		return -1;
 	r->publisher = dr_publisher_new(s->plan, s->disk, s->journal, s->lock, s->run, r->err);
 	if (!r->publisher)
@@ -420,24 +378,25 @@ open_run(struct run *r)
 }
 
 static void
-close_run(struct run *r)
+close_run(struct dr_run *r)
 {
 	dr_local_free(r->local); /* before the tokens of what it ends go back */
 	dr_sched_free(r->sched);
 	dr_ledger_free(r->ledger);
 	dr_publisher_free(r->publisher);
 	dr_jobserver_close(r->jobserver);
-	dr_progress_free(r->progress);
 	dr_loop_free(r->loop);
-	dr_reporter_free(&r->reporter);
 	free(r->stages);
+	r->session->running = NULL;
+	if (r->session->host.closed)
+		r->session->host.closed(r->session->host.arg);
 }
 
 /* The loop. */
 
 /* A token is polled for only while one is wanted, so that an idle run wakes up for nothing. */
 static int
-watch_tokens(struct run *r)
+watch_tokens(struct dr_run *r)
 {
 	int fd = dr_sched_wants_token(r->sched) ? dr_jobserver_poll_fd(r->jobserver) : -1;
 
@@ -457,7 +416,7 @@ sooner(int64_t a, int64_t b)
 
 /* After an error of our own: nothing new starts, what runs is ended, and the error is what the run ends with. */
 static void
-give_up(struct run *r)
+give_up(struct dr_run *r)
 {
 	if (!r->failed)
 		say(r, r->err->msg);
@@ -466,8 +425,9 @@ give_up(struct run *r)
 }
 
 static void
-turns(struct run *r)
+turns(struct dr_run *r)
 {
+	const struct dr_host *h = &r->session->host;
 	struct dr_err ignored, *first = r->err;
 
 	for (;;) {
@@ -480,12 +440,21 @@ turns(struct run *r)
 		r->err = r->failed ? &ignored : first; /* the first error is the one that counts */
 		if (dr_sched_finished(r->sched))
 			break;
-		wake = sooner(dr_sched_wake(r->sched), dr_progress_tick(r->progress, now));
+		wake = dr_sched_wake(r->sched);
+		if (h->tick)
+			wake = sooner(wake, h->tick(h->arg, now));
 		wake = sooner(wake, dr_ledger_tick(r->ledger, now));
 		if (watch_tokens(r) || dr_loop_turn(r->loop, wake, r->err))
 			give_up(r);
 	}
 	r->err = first;
+}
+
+void
+dr_session_stop(struct dr_session *s, bool hard)
+{
+	if (s->running && s->running->sched)
+		dr_sched_stop(s->running->sched, true, hard);
 }
 
 int
@@ -500,7 +469,7 @@ dr_session_record(struct dr_session *s, enum dr_record_kind kind, struct dr_err 
 
 /* After several failures the first may have left the screen long ago. */
 static void
-tell_log(struct run *r, const struct dr_sched_counts *counts)
+tell_log(struct dr_run *r, const struct dr_sched_counts *counts)
 {
 	const struct dr_session *s = r->session;
 	char name[40], text[96];
@@ -522,7 +491,7 @@ commit(struct dr_publisher *p, struct dr_err *err)
 /* What could not be reclaimed while other runs were at work on the same stages; the last of them does it, so we let go first. Reclaimed
  * files are unlinked in the commit of their records, for which there is no turn left. */
 static int
-finish_reclaiming(struct run *r)
+finish_reclaiming(struct dr_run *r)
 {
 	if (commit(r->publisher, r->err))
 		return -1;
@@ -535,11 +504,12 @@ finish_reclaiming(struct run *r)
 int
 dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 {
-	struct run r = { .session = s, .others = s->counts.flux > 0, .token_fd = -1, .last = { .task = DR_NONE }, .err = err };
+	struct dr_run r = { .session = s, .others = s->counts.flux > 0, .token_fd = -1, .last = { .task = DR_NONE }, .err = err };
 	struct dr_sched_counts counts;
 	struct dr_err ignored;
 	int status = DR_SYSTEM;
 
+	s->running = &r;
 	if (dr_graph_ready(s->plan->graph, s->pipeline->n_stages, err) || open_run(&r))
 		goto out;
 	if (dr_session_record(s, DR_REC_RUN, err))
@@ -549,7 +519,8 @@ dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 	dr_ledger_finish(r.ledger, r.signal);
 	if (!r.failed && finish_reclaiming(&r))
 		r.failed = true;
-	dr_progress_finish(r.progress, dr_now());
+	if (s->host.finished)
+		s->host.finished(s->host.arg);
 	dr_sched_counts(r.sched, &counts);
 	tell_log(&r, &counts);
 	status = counts.failed || counts.skipped ? DR_FAILED : DR_OK;

@@ -1,19 +1,17 @@
 #include "config.h"
 
-#include "dagrun.h"
+#include "session.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dagrun-session.h"
 #include "err.h"
 #include "hash.h"
 #include "lex.h"
@@ -21,11 +19,17 @@
 
 extern char **environ;
 
+void
+dr_session_message(const struct dr_session *s, enum dr_level level, const char *text)
+{
+	if (s->host.message)
+		s->host.message(s->host.arg, level, text);
+}
+
 static void
 notice(const struct dr_session *s, const char *message)
 {
-	if (!s->options.silent)
-		fprintf(stderr, "dagrun: %s\n", message);
+	dr_session_message(s, DR_NOTICE, message);
 }
 
 /* All that is wrong with the Dagfile or the plan. */
@@ -37,7 +41,7 @@ tell(struct dr_session *s, struct dr_diags *d, struct dr_err *err)
 	if (!d->total)
 		return -1;
 	dr_diags_show(d, &out);
-	fputs(dr_buf_cstr(&out), stderr);
+	dr_session_message(s, DR_DIAGNOSTIC, dr_buf_cstr(&out));
 	dr_buf_free(&out);
 	s->told = true;
 	return dr_err_set(err, DR_USAGE, "the plan is wrong");
@@ -50,6 +54,8 @@ add_makeflags(struct dr_session *s, struct dr_err *err)
 	struct dr_options *o = &s->options;
 	struct dr_makeflags *m = &s->makeflags;
 
+	if (!s->from_make)
+		return 0;
 	if (dr_makeflags_parse(getenv("MAKEFLAGS"), getenv("MAKELEVEL"), getenv("CARGO_MAKEFLAGS"), m))
 		return dr_err_nomem(err);
 	o->dry_run |= m->n;
@@ -64,8 +70,6 @@ add_makeflags(struct dr_session *s, struct dr_err *err)
 		o->load = m->load;
 	if (!o->sync)
 		o->sync = m->output_sync;
-	if (o->jobs == UINT32_MAX)
-		o->jobs = dr_processors();
 	return 0;
 }
 
@@ -85,8 +89,10 @@ open_root(struct dr_session *s, struct dr_err *err)
 {
 	const char *file = s->options.file, *slash;
 
-	slash = file && strcmp(file, "-") ? strrchr(file, '/') : NULL;
-	if (slash)
+	slash = file && !s->dagfile && strcmp(file, "-") ? strrchr(file, '/') : NULL;
+	if (s->directory)
+		dr_buf_adds(&s->path, s->directory);
+	else if (slash)
 		dr_buf_add(&s->path, file, slash == file ? 1 : (size_t)(slash - file));
 	s->root_path = s->path.failed ? NULL : strdup(dr_buf_cstr(&s->path));
 	dr_buf_reset(&s->path);
@@ -105,6 +111,11 @@ read_dagfile(struct dr_session *s, struct dr_buf *text, struct dr_err *err)
 {
 	const char *file = s->options.file ? s->options.file : "Dagfile";
 
+	/* With stages of C code a Dagfile is read only if one was named. */
+	if (s->dagfile || (s->built && !s->options.file)) {
+		dr_buf_adds(text, s->dagfile ? s->dagfile : "");
+		return text->failed ? dr_err_nomem(err) : 0;
+	}
 	if (!strcmp(file, "-"))
 		return dr_slurp_fd(STDIN_FILENO, text, "standard input", err);
 	if (dr_slurp(AT_FDCWD, file, text, err) == 0)
@@ -125,7 +136,10 @@ origin(const struct dr_session *s)
 	struct dr_buf keys = { 0 };
 	uint64_t h;
 
-	if (!o->n_keys)
+	/* Stages of C code by their names: what they do may change as a Dagfile's may. */
+	for (uint32_t i = 0; s->built && i < s->built->n_stages; i++)
+		dr_buf_add(&keys, s->built->stages[i].name, strlen(s->built->stages[i].name) + 1);
+	if (!o->n_keys && !keys.n)
 		return dr_hash64(name, strlen(name));
 	for (uint32_t i = 0; i < o->n_keys; i++) {
 		dr_buf_add(&keys, o->keys[i].key, strlen(o->keys[i].key) + 1);
@@ -143,6 +157,7 @@ parse(struct dr_session *s, struct dr_err *err)
 		.root = s->root,
 		.settings = s->options.settings,
 		.n_settings = s->options.n_settings,
+		.built = s->built,
 	};
 	struct dr_diags diags = { 0 };
 	struct dr_buf text = { 0 };
@@ -223,6 +238,7 @@ place_targets(struct dr_session *s, struct dr_err *err)
 	s->target_copies = calloc((size_t)n + 1, sizeof(*s->target_copies));
 	if (!s->targets || !s->target_copies)
 		return dr_err_nomem(err);
+	s->n_target_copies = n;
 	for (uint32_t i = 0; i < n; i++) {
 		const char *target = s->options.targets[i];
 
@@ -396,9 +412,12 @@ tell_plural(struct dr_session *s, uint64_t n, const char *one, const char *many)
 	notice(s, text);
 }
 
-static void
-tell_findings(struct dr_session *s)
+void
+dr_session_tell_findings(struct dr_session *s)
 {
+	if (s->findings_told)
+		return;
+	s->findings_told = true;
 	tell_plural(s, s->plan->excluded, "file that the globs match is made by this Dagfile, and no input",
 		    "files that the globs match are made by this Dagfile, and no inputs");
 	tell_plural(s, s->counts.rolled, "output that was finished when a run died has its name now",
@@ -409,8 +428,8 @@ tell_findings(struct dr_session *s)
 		    "bytes of the journal are damaged and were passed over; what they told is made again");
 }
 
-static int
-nothing_to_do(struct dr_session *s)
+int
+dr_session_nothing_to_do(struct dr_session *s)
 {
 	char text[96];
 
@@ -433,55 +452,47 @@ compact(struct dr_session *s)
 	dr_lock_share(s->lock);
 }
 
-/* What was asked for could not be written. Where nobody reads on (head), that is no error but the usual end. */
-static int
-not_shown(int *signal, struct dr_err *err)
+int
+dr_session_go(struct dr_session *s, int *signal_number, struct dr_err *err)
 {
-	if (err->sys == EPIPE) {
-		*signal = SIGPIPE;
-		err->msg[0] = '\0';
-	}
-	return (int)err->code;
-}
-
-static int
-act(struct dr_session *s, int *signal, struct dr_err *err)
-{
-	const struct dr_options *o = &s->options;
-	int status;
-
-	if (o->export != DR_EXPORT_NONE)
-		return dr_session_export(s, err) ? not_shown(signal, err) : DR_OK;
-	if (o->graph != DR_GRAPH_NONE)
-		return dr_session_graph(s, err) ? not_shown(signal, err) : DR_OK;
-	if (o->question)
-		return s->counts.stale ? DR_FAILED : DR_OK;
-	if (o->dry_run) {
-		if (o->json || (o->explain && o->explain_target))
-			status = dr_session_explain(s, STDOUT_FILENO, err);
-		else
-			status = dr_session_dry_run(s, err);
-		return status ? not_shown(signal, err) : s->counts.stale ? DR_OK : nothing_to_do(s);
-	}
-	tell_findings(s);
-	if (o->adopt)
+	*signal_number = 0;
+	dr_session_tell_findings(s);
+	if (s->options.adopt)
 		return dr_session_adopt(s, err) ? (int)err->code : DR_OK;
-	if (o->explain && dr_session_explain(s, STDERR_FILENO, err))
-		return (int)err->code;
 	if (dr_session_refuse_own(s, err) || dr_session_tidy(s, err))
 		return (int)err->code;
 	if (!s->counts.stale)
-		return nothing_to_do(s);
+		return dr_session_nothing_to_do(s);
 	dr_session_tell_words(s);
 	dr_session_tell_redo(s);
-	status = dr_session_run(s, signal, err);
-	return status;
+	return dr_session_run(s, signal_number, err);
 }
 
-static void
-close_session(struct dr_session *s)
+int
+dr_session_open(struct dr_session *s, struct dr_err *err)
 {
-	for (uint32_t i = 0; s->target_copies && i < s->options.n_targets; i++)
+	if (add_makeflags(s, err))
+		return -1;
+	if (s->options.jobs == UINT32_MAX)
+		s->options.jobs = dr_processors();
+	return open_root(s, err);
+}
+
+int
+dr_session_plan(struct dr_session *s, struct dr_err *err)
+{
+	if (parse(s, err) || make_plan(s, err))
+		return -1;
+	s->disk = dr_disk_real(s->root);
+	if (!s->disk)
+		return dr_err_nomem(err);
+	return open_state(s, err) || check(s, err) ? -1 : 0;
+}
+
+void
+dr_session_close(struct dr_session *s)
+{
+	for (uint32_t i = 0; i < s->n_target_copies; i++)
 		free(s->target_copies[i]);
 	free(s->target_copies);
 	free(s->targets);
@@ -498,40 +509,4 @@ close_session(struct dr_session *s)
 	dr_close(&s->state);
 	dr_close(&s->root);
 	free((char *)s->root_path);
-}
-
-int
-dr_dagrun(const struct dr_options *o, int *signal, struct dr_err *err)
-{
-	struct dr_session s = { .options = *o, .root = -1, .state = -1, .run = dr_random64() };
-	int status = DR_SYSTEM;
-
-	*signal = 0;
-	*err = (struct dr_err){ .code = DR_SYSTEM };
-	if (add_makeflags(&s, err) || open_root(&s, err))
-		goto out;
-	if (o->ask != DR_ASK_NONE) {
-		status = dr_session_query(&s, err);
-		if (status < 0)
-			status = not_shown(signal, err);
-		goto close;
-	}
-	if (parse(&s, err) || make_plan(&s, err))
-		goto out;
-	s.disk = dr_disk_real(s.root);
-	if (!s.disk) {
-		dr_err_nomem(err);
-		goto out;
-	}
-	if (open_state(&s, err) || check(&s, err))
-		goto out;
-	status = act(&s, signal, err);
-	goto close;
-out:
-	status = (int)err->code;
-close:
-	if (status == DR_OK || s.told)
-		err->msg[0] = '\0';
-	close_session(&s);
-	return status;
 }

@@ -1,9 +1,8 @@
 #include "config.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
-#include "dagrun-session.h"
+#include "session.h"
 #include "err.h"
 #include "publish.h"
 
@@ -39,11 +38,12 @@ dr_session_adopt(struct dr_session *s, struct dr_err *err)
 	if (rc == 0)
 		rc = dr_session_record(s, DR_REC_BYE, err);
 	dr_publisher_free(p);
-	if (rc == 0 && !s->options.silent) {
-		fprintf(stderr, "dagrun: %" PRIu64 " %s taken as done", adopted, adopted == 1 ? "task" : "tasks");
+	if (rc == 0) {
+		dr_buf_reset(&s->text);
+		dr_buf_addf(&s->text, "%" PRIu64 " %s taken as done", adopted, adopted == 1 ? "task" : "tasks");
 		if (missing)
-			fprintf(stderr, "; not %" PRIu64 " whose outputs or inputs are not there", missing);
-		fputc('\n', stderr);
+			dr_buf_addf(&s->text, "; not %" PRIu64 " whose outputs or inputs are not there", missing);
+		dr_session_message(s, DR_NOTICE, dr_buf_cstr(&s->text));
 	}
 	return rc;
 }

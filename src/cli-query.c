@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "arena.h"
-#include "dagrun-session.h"
+#include "cli.h"
 #include "err.h"
 #include "os.h"
 #include "query.h"
@@ -262,7 +262,7 @@ prepare(struct ask *a, struct dr_err *err)
 }
 
 int
-dr_session_query(struct dr_session *s, struct dr_err *err)
+dr_cli_query(struct dr_session *s, struct dr_err *err)
 {
 	struct ask a = { .session = s, .what = s->options.ask };
 	int rc = prepare(&a, err) ? -1 : answer(&a, err);

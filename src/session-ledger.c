@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "dagrun-session.h"
+#include "session.h"
 #include "err.h"
 #include "ledger.h"
 #include "os.h"

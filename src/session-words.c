@@ -1,8 +1,6 @@
 #include "config.h"
 
-#include <stdio.h>
-
-#include "dagrun-session.h"
+#include "session.h"
 
 /* Is a task of this stage to run that never ran with this command? Whoever has been told once is not told again. */
 static bool
@@ -60,10 +58,12 @@ dr_session_tell_words(struct dr_session *s)
 				continue;
 			dr_buf_reset(&s->text);
 			dr_buf_quote(&s->text, word);
-			fprintf(stderr,
-				"dagrun: the command of '%.*s' names the file %s, which is no input: when it changes, nothing "
-				"is made again (uses = %s)\n",
-				(int)st->name.n, st->name.p, dr_buf_cstr(&s->text), dr_buf_cstr(&s->text));
+			dr_buf_reset(&s->path);
+			dr_buf_addf(&s->path,
+				    "the command of '%.*s' names the file %s, which is no input: when it changes, nothing is made "
+				    "again (uses = %s)",
+				    (int)st->name.n, st->name.p, dr_buf_cstr(&s->text), dr_buf_cstr(&s->text));
+			dr_session_message(s, DR_NOTICE, dr_buf_cstr(&s->path));
 		}
 	}
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dagrun-session.h"
+#include "cli.h"
 #include "err.h"
 #include "jobserver.h"
 #include "local.h"
@@ -23,7 +23,7 @@ enum {
 };
 
 int
-dr_session_progress(const struct dr_session *s, const struct dr_jobserver *js, struct dr_progress **out,
+dr_cli_progress(const struct dr_session *s, const struct dr_jobserver *js, struct dr_progress **out,
 		    struct dr_err *err)
 {
 	char from[64] = "";
@@ -41,7 +41,7 @@ dr_session_progress(const struct dr_session *s, const struct dr_jobserver *js, s
 		snprintf(from, sizeof(from), s->makeflags.jobs ? "make -j%u" : "make", s->makeflags.jobs);
 		o.slots_from = from;
 	}
-	o.colour = dr_session_colour(s, STDERR_FILENO);
+	o.colour = dr_cli_colour(s, STDERR_FILENO);
 	/* Under make -O what we print is kept until we end: bars would be a heap of escape sequences. And what tasks
 	 * print themselves would tear them. */
 	if ((s->makeflags.output_sync || s->options.sync == 'n') && o.mode == DR_PROGRESS_BARS)
@@ -113,7 +113,7 @@ show_output(struct dr_reporter *r, int from, uint64_t len, int to)
 	char *room;
 	ssize_t n;
 
-	if (to == STDOUT_FILENO && !r->one_stream) {
+	if (to == STDOUT_FILENO && !r->session->one_stream) {
 		if (r->out_is_terminal)
 			show_large(r, from, len, to);
 		else

@@ -1,9 +1,8 @@
 #include "config.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
-#include "dagrun-session.h"
+#include "session.h"
 
 /* Less than that is no news: either so many tasks, or some that took so long. */
 enum { MANY = 1000, SOME = 2, LONG_MS = 10 * 60 * 1000 };
@@ -61,5 +60,5 @@ dr_session_tell_redo(struct dr_session *s)
 		if (dr_stale_explain(s->stale, task, &s->text, NULL))
 			return;
 	}
-	fprintf(stderr, "dagrun: %s\n", dr_buf_cstr(&s->text));
+	dr_session_message(s, DR_NOTICE, dr_buf_cstr(&s->text));
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "dagrun-session.h"
+#include "session.h"
 #include "err.h"
 
 /* DAGRUN_TASKS: whose children we are, outermost first, each `DEV:INO:ID` in hex, of its state directory and its own, with a blank

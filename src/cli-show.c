@@ -10,7 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "dagrun-session.h"
+#include "cli.h"
 #include "err.h"
 #include "export.h"
 #include "graphout.h"
@@ -38,7 +38,7 @@ to_run(const struct dr_plan *pl, uint32_t task)
 }
 
 int
-dr_session_dry_run(struct dr_session *s, struct dr_err *err)
+dr_cli_dry_run(struct dr_session *s, struct dr_err *err)
 {
 	const struct dr_graph *g = s->plan->graph;
 	struct dr_buf out = { 0 };
@@ -107,7 +107,7 @@ show_json(struct dr_session *s, int fd, struct dr_err *err)
 }
 
 int
-dr_session_explain(struct dr_session *s, int fd, struct dr_err *err)
+dr_cli_explain(struct dr_session *s, int fd, struct dr_err *err)
 {
 	const struct dr_graph *g = s->plan->graph;
 	const char *target = s->options.explain_target;
@@ -145,7 +145,7 @@ terminal_width(int fd)
 }
 
 bool
-dr_session_colour(const struct dr_session *s, int fd)
+dr_cli_colour(const struct dr_session *s, int fd)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
@@ -187,7 +187,7 @@ paint(struct dr_session *s, struct dr_err *err)
 }
 
 int
-dr_session_graph(struct dr_session *s, struct dr_err *err)
+dr_cli_graph(struct dr_session *s, struct dr_err *err)
 {
 	struct dr_graph_json_options json = { .flush = flush_out };
 	bool terminal = isatty(STDOUT_FILENO);
@@ -197,7 +197,7 @@ dr_session_graph(struct dr_session *s, struct dr_err *err)
 	struct dr_graph_text_options o = {
 		.width = terminal_width(STDOUT_FILENO),
 		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
-		.colour = dr_session_colour(s, STDOUT_FILENO),
+		.colour = dr_cli_colour(s, STDOUT_FILENO),
 		.free_bytes = fstatvfs(s->root, &fs) ? UINT64_MAX : (uint64_t)fs.f_bavail * fs.f_frsize,
 	};
 	int rc = paint(s, err);
@@ -220,7 +220,7 @@ dr_session_graph(struct dr_session *s, struct dr_err *err)
 }
 
 int
-dr_session_export(struct dr_session *s, struct dr_err *err)
+dr_cli_export(struct dr_session *s, struct dr_err *err)
 {
 	struct dr_buf notices = { 0 };
 	struct dr_export_options o = { .format = s->options.export, .flush = flush_out, .notices = &notices };

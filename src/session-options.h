@@ -1,15 +1,12 @@
-/* One call of dagrun from beginning to end: Dagfile → plan → what is stale → run, or what was asked for instead. What the command
- * line says comes in as data; the exit status goes out. Standard output and error are the process's. */
-#ifndef DR_DAGRUN_H
-#define DR_DAGRUN_H
+/* What the command line says, as data. */
+#ifndef DR_SESSION_OPTIONS_H
+#define DR_SESSION_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "export.h"
 #include "parse.h"
-
-struct dr_err;
 
 enum dr_graph_format {
 	DR_GRAPH_NONE,
@@ -57,9 +54,5 @@ struct dr_options {
 	const struct dr_oneliner_key *keys; /* of --map and the others */
 	uint32_t n_keys;
 };
-
-/* Returns the exit status: enum dr_code; with err filled when it has not been told yet. *signal is set when one ended the
- * run: the caller dies of it, so that whoever started us sees it. */
-int dr_dagrun(const struct dr_options *o, int *signal, struct dr_err *err);
 
 #endif

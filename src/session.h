@@ -1,0 +1,115 @@
+/* Dagfile → plan → what is stale → run, step by step. Nothing here prints: what there is to say goes to the host, the program or
+ * whoever else the library is a part of. */
+#ifndef DR_SESSION_H
+#define DR_SESSION_H
+
+#include "disk.h"
+#include "journal.h"
+#include "lock.h"
+#include "makeflags.h"
+#include "plan.h"
+#include "progress.h"
+#include "session-options.h"
+#include "stale.h"
+
+struct dr_jobserver;
+struct dr_loop;
+struct dr_run;
+struct dr_task_end;
+
+/* Who is told. Each is called in the thread of the call that it is about, and may be NULL. */
+struct dr_host {
+	void (*message)(void *arg, enum dr_level level, const char *text);
+	/* A run begins: 0, or -1 with err, and there is none. */
+	int (*opened)(void *arg, struct dr_loop *loop, const struct dr_jobserver *js, struct dr_err *err);
+	void (*started)(void *arg, uint32_t task);
+	/* A try has ended; then (or without it, if another run made the task) what became of the task. */
+	void (*ended)(void *arg, const struct dr_task_end *e);
+	void (*settled)(void *arg, uint32_t task, enum dr_progress_end how);
+	/* Before each wait: when to be called again, or -1. */
+	int64_t (*tick)(void *arg, int64_t now);
+	void (*finished)(void *arg);
+	/* The run is over and all of it closed, also if it could not begin. */
+	void (*closed)(void *arg);
+	void *arg;
+};
+
+struct dr_session {
+	struct dr_host host;
+	struct dr_options options; /* the command line's and make's together */
+	struct dr_makeflags makeflags;
+	const char *directory; /* where all paths start; NULL: where the Dagfile is */
+	const char *dagfile;   /* a Dagfile that is no file, or NULL; options.file is its name */
+	const struct dr_parse_built *built; /* stages that no Dagfile has, or NULL */
+	bool from_make;        /* make's options and its jobserver are ours, too */
+	bool signals;          /* INT, TERM, HUP and QUIT end a run */
+	bool one_stream;       /* standard output and error are the same file */
+	const char *root_path; /* the Dagfile's directory, as seen from the working directory; "" is that itself */
+	int root, state;       /* descriptors; state -1: there is none yet, and nothing may be made */
+	struct dr_pipeline *pipeline;
+	struct dr_items_options items;
+	struct dr_plan *plan;
+	struct dr_disk *disk;
+	struct dr_lock *lock;
+	bool alone; /* the file system knows no locks */
+	struct dr_journal *journal;
+	struct dr_stale *stale;
+	struct dr_stale_counts counts;
+	uint64_t run;
+	struct dr_run *running; /* NULL: no run is on */
+	bool findings_told;
+	bool told; /* diagnostics have been told; there is nothing more to say */
+	struct dr_buf text, path;
+	const char **targets;
+	char **target_copies;
+	uint32_t n_target_copies;
+};
+
+/* `s` has its options and fields above root_path; the others are nothing yet, but for root and state, which are -1. Whatever fails:
+ * dr_session_close comes last. */
+int dr_session_open(struct dr_session *s, struct dr_err *err);
+/* The plan, and what of it is stale. 0, or -1 with err; `told`: the host knows already. */
+int dr_session_plan(struct dr_session *s, struct dr_err *err);
+/* What the plan has come upon beside its purpose, told once; dr_session_go does so, too. */
+void dr_session_tell_findings(struct dr_session *s);
+int dr_session_nothing_to_do(struct dr_session *s); /* says so; DR_OK */
+/* Runs what is stale, or adopts what stands. The exit status, with err if that has not been told. *signal is the one that ended
+ * the run, or 0. */
+int dr_session_go(struct dr_session *s, int *signal, struct dr_err *err);
+void dr_session_close(struct dr_session *s);
+/* While a run is on: ends what runs and starts nothing more. hard: by KILL. */
+void dr_session_stop(struct dr_session *s, bool hard);
+void dr_session_message(const struct dr_session *s, enum dr_level level, const char *text);
+
+/* Steps that not every call takes. */
+int dr_session_tell(struct dr_session *s, struct dr_diags *d, struct dr_err *err); /* -1 */
+uint64_t dr_session_origin(const struct dr_session *s);
+int dr_session_parse(struct dr_session *s, struct dr_err *err);
+int dr_session_place_targets(struct dr_session *s, struct dr_err *err);
+int dr_session_check(struct dr_session *s, struct dr_err *err);
+
+/* Of commands that are new, the words that are files which nobody declared. */
+void dr_session_tell_words(struct dr_session *s);
+/* Before a run that makes much again: how many tasks, why, and how long they took. */
+void dr_session_tell_redo(struct dr_session *s);
+
+/* Runs what is stale. Returns the exit status. */
+int dr_session_run(struct dr_session *s, int *signal, struct dr_err *err);
+/* Writes the RUN or BYE of this run. 0 or -1. */
+int dr_session_record(struct dr_session *s, enum dr_record_kind kind, struct dr_err *err);
+/* -1 with err when a task that is to run is the one that started this program. */
+int dr_session_refuse_own(struct dr_session *s, struct dr_err *err);
+/* The run reads no outputs any more that others may reclaim. */
+void dr_session_unuse(struct dr_session *s);
+/* Records outputs that stand as done. 0 or -1. */
+int dr_session_adopt(struct dr_session *s, struct dr_err *err);
+/* Reclaims what an earlier run should have: it died before it came to that, or `keep` said otherwise then. 0 or -1. */
+int dr_session_tidy(struct dr_session *s, struct dr_err *err);
+
+/* What --status reads while this run is on. NULL is fine everywhere: the run does without. */
+struct dr_ledger;
+struct dr_grant;
+struct dr_ledger *dr_session_ledger(struct dr_session *s, uint32_t slots);
+void dr_session_ledger_started(struct dr_session *s, struct dr_ledger *l, uint32_t task, const struct dr_grant *g, int pid);
+
+#endif
