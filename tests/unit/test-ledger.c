@@ -18,40 +18,9 @@
 #include "ledger.h"
 #include "lock.h"
 #include "os.h"
+#include "own-dir.h"
 
 #define MS INT64_C(1000000)
-
-struct place {
-	char path[64];
-	int dir;
-};
-
-static int
-setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-	const char *tmp = getenv("TMPDIR");
-
-	if (!p)
-		return -1;
-	snprintf(p->path, sizeof(p->path), "%s/dr-ledger-XXXXXX", tmp && strlen(tmp) < 32 ? tmp : "/tmp");
-	if (!mkdtemp(p->path))
-		return -1;
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = p;
-	return p->dir < 0 ? -1 : 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct place *p = *state;
-
-	close(p->dir);
-	dr_remove_tree(AT_FDCWD, p->path);
-	free(p);
-	return 0;
-}
 
 static struct dr_ledger *
 open_ledger(const struct place *p, uint64_t run, uint64_t origin, struct dr_lock *lock)

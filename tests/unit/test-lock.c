@@ -19,6 +19,7 @@
 #include "err.h"
 #include "lock.h"
 #include "os.h"
+#include "own-dir.h"
 
 /* What locking fails with, as on a file system that has no locks; 0: the kernel is asked. */
 static int refusal;
@@ -42,39 +43,7 @@ fcntl(int fd, int cmd, ...)
 	return (int)syscall(SYS_fcntl, fd, cmd, arg);
 }
 
-struct place {
-	char path[64];
-	int fd;
-};
-
 /* Locks belong to descriptions, so that two opens in one process are two runs. */
-static int
-setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-	const char *tmp = getenv("TMPDIR");
-
-	if (!p)
-		return -1;
-	snprintf(p->path, sizeof(p->path), "%s/dr-lock-XXXXXX", tmp && strlen(tmp) < 32 ? tmp : "/tmp");
-	if (!mkdtemp(p->path))
-		return -1;
-	p->fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = p;
-	return p->fd < 0 ? -1 : 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct place *p = *state;
-
-	dr_remove_tree(AT_FDCWD, p->path);
-	dr_close(&p->fd);
-	free(p);
-	return 0;
-}
-
 static struct dr_lock *
 run(const struct place *p, uint64_t number)
 {
@@ -82,7 +51,7 @@ run(const struct place *p, uint64_t number)
 	bool alone = true;
 	struct dr_err err;
 
-	if (dr_lock_open(p->fd, number, 0, &l, &alone, &err))
+	if (dr_lock_open(p->dir, number, 0, &l, &alone, &err))
 		fail_msg("%s", err.msg);
 	if (alone) {
 		dr_lock_close(l);
@@ -206,14 +175,14 @@ exclusion(void **state)
 	assert_int_equal(dr_lock_exclude(a), 0);
 	dr_lock_close(b);
 	assert_int_equal(dr_lock_exclude(a), 1);
-	assert_int_equal(dr_lock_open(p->fd, 3, 0, &c, &alone, &err), -1);
+	assert_int_equal(dr_lock_open(p->dir, 3, 0, &c, &alone, &err), -1);
 	assert_int_equal(err.code, DR_STATE);
 	assert_null(c);
 	before = dr_now();
-	assert_int_equal(dr_lock_open(p->fd, 3, 30000000, &c, &alone, &err), -1);
+	assert_int_equal(dr_lock_open(p->dir, 3, 30000000, &c, &alone, &err), -1);
 	assert_true(dr_now() - before >= 30000000);
 	dr_lock_share(a);
-	assert_int_equal(dr_lock_open(p->fd, 3, 0, &c, &alone, &err), 0);
+	assert_int_equal(dr_lock_open(p->dir, 3, 0, &c, &alone, &err), 0);
 	assert_int_equal(dr_lock_exclude(a), 0);
 	/* To have tried changes nothing: the shared lock is still there. */
 	assert_int_equal(dr_lock_exclude(c), 0);
@@ -239,7 +208,7 @@ waiting_for_a_compaction(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (dr_lock_open(p->fd, 1, 0, &a, &alone, &err) || !dr_lock_exclude(a))
+		if (dr_lock_open(p->dir, 1, 0, &a, &alone, &err) || !dr_lock_exclude(a))
 			_exit(1);
 		if (write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
 			_exit(1);
@@ -247,7 +216,7 @@ waiting_for_a_compaction(void **state)
 	}
 	assert_int_equal(read(ready[0], &c, 1), 1);
 	assert_int_equal(write(go[1], "x", 1), 1);
-	assert_int_equal(dr_lock_open(p->fd, 2, INT64_C(60000000000), &a, &alone, &err), 0);
+	assert_int_equal(dr_lock_open(p->dir, 2, INT64_C(60000000000), &a, &alone, &err), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
 	assert_false(dr_lock_alive(a, 1));
@@ -309,7 +278,7 @@ the_file_is_close_on_exec_and_empty(void **state)
 	struct stat st;
 
 	assert_true(fcntl(dr_lock_fd(a), F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(fstatat(p->fd, "lock", &st, 0), 0);
+	assert_int_equal(fstatat(p->dir, "lock", &st, 0), 0);
 	assert_int_equal(st.st_size, 0);
 	dr_lock_close(a);
 	dr_lock_close(NULL);
@@ -323,8 +292,8 @@ a_lock_that_cannot_be_opened(void **state)
 	bool alone;
 	struct dr_err err;
 
-	assert_int_equal(mkdirat(p->fd, "lock", 0777), 0);
-	assert_int_equal(dr_lock_open(p->fd, 1, 0, &a, &alone, &err), -1);
+	assert_int_equal(mkdirat(p->dir, "lock", 0777), 0);
+	assert_int_equal(dr_lock_open(p->dir, 1, 0, &a, &alone, &err), -1);
 	assert_int_equal(err.code, DR_SYSTEM);
 	assert_non_null(strstr(err.msg, "lock"));
 	assert_null(a);
@@ -343,9 +312,9 @@ a_file_system_without_locks(void **state)
 		struct dr_err err;
 
 		refusal = why[i];
-		assert_int_equal(dr_lock_open(p->fd, 1, 0, &a, &alone, &err), 0);
+		assert_int_equal(dr_lock_open(p->dir, 1, 0, &a, &alone, &err), 0);
 		assert_true(alone);
-		assert_int_equal(dr_lock_open(p->fd, 2, 0, &b, &alone, &err), 0);
+		assert_int_equal(dr_lock_open(p->dir, 2, 0, &b, &alone, &err), 0);
 		assert_true(dr_lock_alive(a, 1));
 		assert_false(dr_lock_alive(a, 2));
 		assert_int_equal(dr_lock_claim(a, id(1), &err), 1);
@@ -390,7 +359,7 @@ a_disk_that_fails(void **state)
 	struct dr_err err;
 
 	refusal = EIO;
-	assert_int_equal(dr_lock_open(p->fd, 1, 0, &a, &alone, &err), -1);
+	assert_int_equal(dr_lock_open(p->dir, 1, 0, &a, &alone, &err), -1);
 	assert_int_equal(err.sys, EIO);
 	refusal = 0;
 }
