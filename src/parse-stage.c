@@ -165,7 +165,7 @@ take_pool(struct dr_stage_reader *g, const struct dr_key *k)
 static void
 take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key *k)
 {
-	static const char *const orders[] = { "input", NULL }, *const shapes[] = { "rounds", NULL };
+	static const char *const orders[] = { "input", "any", NULL }, *const shapes[] = { "rounds", NULL };
 	static const char *const keeps[] = { "yes", "no", NULL }, *const ok[] = { "ok", NULL };
 	struct dr_stage *st = g->st;
 	bool tree;
@@ -177,7 +177,7 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 		take_fan_in(g, k);
 		break;
 	case DR_KEY_ORDER:
-		dr_parse_choice(g->ps, &g->sc, k, orders);
+		st->order_any = dr_parse_choice(g->ps, &g->sc, k, orders) == 1;
 		break;
 	case DR_KEY_SHAPE:
 		dr_parse_choice(g->ps, &g->sc, k, shapes);

@@ -129,6 +129,7 @@ struct dr_stage {
 	struct dr_str *by;    /* merge: one tree for each of the values of these columns; they are those of its rows */
 	uint32_t *by_columns; /* parallel to by: which columns of what it is over these are */
 	uint32_t n_by;
+	bool order_any; /* merge: its inputs are a set, merged in the order of their names */
 	enum dr_keep keep;
 	struct dr_template
 		part;   /* merge: directory of the inner nodes, without a '/' at its end; n 0: default */

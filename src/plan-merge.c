@@ -8,7 +8,7 @@
 #include "err.h"
 #include "lex.h"
 
-/* The leaves of a merge: files, and the hashes of their names. */
+/* The leaves of a merge: the files of these rows. */
 static int
 merge_leaves(struct dr_builder *b, const struct dr_stage *st, uint32_t n, const uint32_t *rows, uint32_t *leaves)
 {
@@ -21,12 +21,70 @@ merge_leaves(struct dr_builder *b, const struct dr_stage *st, uint32_t n, const 
 				     (int)st->name.n, st->name.p);
 			return -1;
 		}
+	}
+	return 0;
+}
+
+/* The hashes of their names. */
+static int
+hash_leaves(struct dr_builder *b, uint32_t n, const uint32_t *leaves)
+{
+	for (uint32_t i = 0; i < n; i++) {
 		dr_buf_reset(&b->path);
-		dr_graph_path(b->pl->graph, leaves[r], &b->path);
+		dr_graph_path(b->pl->graph, leaves[i], &b->path);
 		if (b->path.failed)
 			return dr_err_nomem(b->err);
-		b->leaf_hash[r] = dr_hash128(b->path.p, b->path.n);
+		b->leaf_hash[i] = dr_hash128(b->path.p, b->path.n);
 	}
+	return 0;
+}
+
+/* A leaf with its path, in two parts that lie in the graph. */
+struct named_leaf {
+	struct dr_str dir, name;
+	uint32_t file, row;
+};
+
+static unsigned char
+path_byte(const struct named_leaf *l, size_t i)
+{
+	return (unsigned char)(i < l->dir.n ? l->dir.p[i] : l->name.p[i - l->dir.n]);
+}
+
+/* Bytewise, by the whole path. */
+static int
+compare_leaves(const void *a, const void *b)
+{
+	const struct named_leaf *x = a, *y = b;
+	size_t nx = x->dir.n + x->name.n, ny = y->dir.n + y->name.n;
+	size_t i = x->dir.p == y->dir.p ? x->dir.n : 0, n = nx < ny ? nx : ny;
+
+	while (i < n && path_byte(x, i) == path_byte(y, i))
+		i++;
+	if (i < n)
+		return path_byte(x, i) < path_byte(y, i) ? -1 : 1;
+	return (nx > ny) - (nx < ny);
+}
+
+/* Where merging commutes the leaves of a tree are a set, and stand in it by their names: so the order in which a list
+ * has them decides nothing. */
+static int
+sort_leaves(struct dr_builder *b, uint32_t n, uint32_t *rows, uint32_t *leaves)
+{
+	const struct dr_graph *g = b->pl->graph;
+	struct named_leaf *v = malloc(n * sizeof(*v));
+
+	if (!v)
+		return dr_err_nomem(b->err);
+	for (uint32_t i = 0; i < n; i++)
+		v[i] = (struct named_leaf){ dr_graph_dir(g, g->files[leaves[i]].dir), dr_graph_name(g, leaves[i]), leaves[i],
+					    rows[i] };
+	qsort(v, n, sizeof(*v), compare_leaves);
+	for (uint32_t i = 0; i < n; i++) {
+		leaves[i] = v[i].file;
+		rows[i] = v[i].row;
+	}
+	free(v);
 	return 0;
 }
 
@@ -205,6 +263,10 @@ dr_plan_build_merge(struct dr_builder *b, struct dr_hasher *h, uint32_t s)
 		rc = make_groups(b, s, n, &gs);
 	if (rc == 0)
 		rc = merge_leaves(b, st, n, gs.order, leaves);
+	for (uint32_t i = 0, at = 0; st->order_any && i < gs.n && rc == 0; at += gs.v[i++].n)
+		rc = sort_leaves(b, gs.v[i].n, gs.order + at, leaves + at);
+	if (rc == 0)
+		rc = hash_leaves(b, n, leaves);
 	for (uint32_t i = 0, at = 0; i < gs.n && rc == 0; at += gs.v[i++].n)
 		rc = merge_tree(b, h, s, gs.order[at], gs.v[i].n, leaves);
 	free(leaves);

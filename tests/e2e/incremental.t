@@ -140,6 +140,42 @@ E1
 	ran ''
 }
 
+case_order_of_the_list()
+{
+	cat >Dagfile <<'E1'
+args names
+  lines = names
+map each
+  each = names
+  out  = each/{arg}
+  run  = note {arg} env printf '%s\n' {arg} > {out}
+merge set
+  each  = each
+  order = any
+  out   = set
+  run   = note set cat {in} > {out}
+merge list
+  each  = each
+  order = input
+  out   = list
+  run   = note list cat {in} > {out}
+E1
+	printf '%s\n' b e d a c >names
+	ran 'a b c d e list list list list set set set set'
+	is set $'a\nb\nc\nd\ne'
+	is list $'b\ne\nd\na\nc'
+	printf '%s\n' e c a d b >names
+	# A reclaimed inner node is as good as there.
+	ran 'list list list list'
+	is set $'a\nb\nc\nd\ne'
+	is list $'e\nc\na\nd\nb'
+	ran '' set
+	printf '%s\n' f e c a d b >names
+	run set
+	[ "$rc" = 0 ] || fail 'one more'
+	is set $'a\nb\nc\nd\ne\nf'
+}
+
 case_globs_follow_the_directory()
 {
 	letters

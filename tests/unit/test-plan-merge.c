@@ -103,6 +103,26 @@ trees_that_make_one_file(void **state)
 	assert_non_null(strstr(dr_buf_cstr(&p->shown), "two tasks make 'all': m:a and m:b"));
 }
 
+/* Merging that commutes: the leaves stand by their names, bytewise, in each tree; who their row is goes with them. */
+static void
+inputs_as_a_set(void **state)
+{
+	struct place *p = *state;
+	const struct dr_plan_stage *ps;
+
+	place_plan(p, "args l\n  list = 10:b 9:a 1:b a:a z:b Z:b\n  where = {arg} ~ (.*):(.*)\n  columns = n k\n"
+		      "map x\n  each = l\n  out = x{k}/{n}\n  run = x > {out}\n"
+		      "merge m\n  each = x\n  by = k\n  order = any\n  fan-in = all\n  out = {k}.m\n  run = cat {in} > {out}\n"
+		      "merge s\n  each = x\n  order = any\n  fan-in = all\n  out = s\n  run = cat {in} > {out}\n");
+	ps = &p->plan->stages[place_stage(p, "m")];
+	/* Results in the order in which the values come up, as ever. */
+	label_is(p, ps->first, "m:b");
+	command_is(p, ps->first, "cat xb/1 xb/10 xb/Z xb/z > b.m");
+	assert_int_equal(ps->trees[0].row, 2);
+	command_is(p, ps->first + 1, "cat xa/9 xa/a > a.m");
+	command_is(p, place_task(p, "s", 0), "cat xa/9 xa/a xb/1 xb/10 xb/Z xb/z > s");
+}
+
 static void
 outputs_beside(void **state)
 {
@@ -203,6 +223,7 @@ main(void)
 		TEST(values_are_told_apart),
 		TEST(one_tree_as_a_target),
 		TEST(trees_that_make_one_file),
+		TEST(inputs_as_a_set),
 		TEST(outputs_beside),
 		TEST(what_is_missing),
 		TEST(partial_goes_up),
