@@ -73,7 +73,7 @@ reopen(int fd, const struct stat *st)
 
 /* The inherited descriptors as they are, where they belong to another user or the system has no /proc. */
 static int
-lend(struct dr_pool *p, const struct dr_makeflags *flags, struct dr_buf *why, struct dr_err *err)
+lend(struct dr_pool *p, const struct dr_auth_name *name, struct dr_buf *why, struct dr_err *err)
 {
 #ifdef SPLICE_F_NONBLOCK
 	(void)why;
@@ -83,20 +83,20 @@ lend(struct dr_pool *p, const struct dr_makeflags *flags, struct dr_buf *why, st
 	(void)err;
 	/* Without splice a byte that another takes between poll and read would leave us waiting for the
 	 * next one. */
-	if (!(fcntl(flags->read_fd, F_GETFL) & O_NONBLOCK))
+	if (!(fcntl(name->read_fd, F_GETFL) & O_NONBLOCK))
 		return unusable(why, "run make and dagrun as one user",
 				"the jobserver's pipe is another user's");
 #endif
-	p->r = flags->read_fd;
-	p->w = flags->write_fd;
+	p->r = name->read_fd;
+	p->w = name->write_fd;
 	p->lent = true;
 	return 1;
 }
 
 static int
-join_pipe(struct dr_pool *p, const struct dr_makeflags *flags, struct dr_buf *why, struct dr_err *err)
+join_pipe(struct dr_pool *p, const struct dr_auth_name *name, struct dr_buf *why, struct dr_err *err)
 {
-	int r = flags->read_fd, w = flags->write_fd, fd = r;
+	int r = name->read_fd, w = name->write_fd, fd = r;
 	const char *what;
 	struct stat rst, wst;
 
@@ -117,7 +117,7 @@ join_pipe(struct dr_pool *p, const struct dr_makeflags *flags, struct dr_buf *wh
 		return 1;
 	if (of_the_system(errno))
 		return dr_err_sys(err, errno, "open the jobserver's pipe");
-	return lend(p, flags, why, err);
+	return lend(p, name, why, err);
 }
 
 static int
@@ -145,20 +145,20 @@ join_fifo(struct dr_pool *p, const char *path, struct dr_buf *why, struct dr_err
 }
 
 int
-dr_pool_join(struct dr_pool *p, const struct dr_makeflags *flags, struct dr_buf *why, struct dr_err *err)
+dr_pool_join(struct dr_pool *p, const struct dr_auth_name *name, struct dr_buf *why, struct dr_err *err)
 {
 	*p = DR_POOL_NONE;
-	switch (flags->auth) {
+	switch (name->auth) {
 	case DR_AUTH_PIPE:
-		return join_pipe(p, flags, why, err);
+		return join_pipe(p, name, why, err);
 	case DR_AUTH_FIFO:
-		return join_fifo(p, dr_buf_cstr(&flags->fifo), why, err);
+		return join_fifo(p, dr_buf_cstr(&name->fifo), why, err);
 	case DR_AUTH_DISABLED:
 		return unusable(why, plus, "make keeps its jobserver from this recipe");
 	case DR_AUTH_UNKNOWN:
 		return unusable(why, "run make with --jobserver-style=fifo or pipe",
 				"the jobserver '%s' is of a style that is not known here",
-				dr_buf_cstr(&flags->fifo));
+				dr_buf_cstr(&name->fifo));
 	case DR_AUTH_NONE:
 		break;
 	}

@@ -27,9 +27,9 @@ int dr_pool_read(const struct dr_pool *p, char *byte);
 int dr_pool_write(const struct dr_pool *p, char byte); /* 0, or -1 with errno */
 void dr_pool_close(struct dr_pool *p);
 
-/* Joins the pool that flags name. 1: joined. 0: it cannot be used, `why` is one sentence for a person,
+/* Joins the pool of that name. 1: joined. 0: it cannot be used, `why` is one sentence for a person,
  * cause and cure. -1 with err: no memory or no descriptors. */
-int dr_pool_join(struct dr_pool *p, const struct dr_makeflags *flags, struct dr_buf *why, struct dr_err *err);
+int dr_pool_join(struct dr_pool *p, const struct dr_auth_name *name, struct dr_buf *why, struct dr_err *err);
 
 /* A pool of our own with jobs - 1 tokens, filled in behind *pool (which outlives the server) when it is
  * first needed; with one job there is none, and the environment names none. Only without memory NULL. */

@@ -51,29 +51,46 @@ serve(struct dr_jobserver *js, uint32_t jobs, struct dr_err *err)
 	return jobs > SURELY ? start(js, err) : 0;
 }
 
+/* The pool behind the first address that leads to one: 1; 0: none does, and `why` says what is wrong with
+ * the first; -1 with err. */
+static int
+join_any(struct dr_jobserver *js, const struct dr_jobserver_options *o, struct dr_buf *why, struct dr_err *err)
+{
+	struct dr_buf more = { 0 };
+	int rc = 0;
+
+	for (unsigned i = 0; i < o->flags->n_auths && rc == 0; i++) {
+		const struct dr_auth_name *name = &o->flags->auths[i];
+
+		rc = dr_pool_join(&js->pool, name, i ? &more : why, err);
+		js->limit = rc > 0 && name->jobs ? name->jobs : UINT32_MAX;
+	}
+	dr_buf_free(&more);
+	return rc;
+}
+
 /* A jobserver is named. */
 static int
 join(struct dr_jobserver *js, const struct dr_jobserver_options *o, struct dr_err *err)
 {
 	struct dr_buf why = { 0 };
-	int rc = dr_pool_join(&js->pool, o->flags, &why, err);
+	int rc = join_any(js, o, &why, err);
 
 	if (rc < 0)
 		goto out;
 	if (rc > 0) {
 		js->client = true;
-		js->limit = o->flags->jobs ? o->flags->jobs : UINT32_MAX;
 		if (o->jobs && o->jobs < js->limit)
 			js->limit = o->jobs;
 		rc = 0;
 		goto out;
 	}
-	rc = 0;
+	js->limit = 1;
 	/* Who asked for one at a time loses nothing. */
 	if (o->jobs != 1)
 		warn(js, why.failed ? "the jobserver cannot be used; one task at a time" : why.p);
 	/* A child is spared the dead words, but may know a style that we don't. */
-	if (o->flags->auth != DR_AUTH_UNKNOWN)
+	if (o->flags->auths[0].auth != DR_AUTH_UNKNOWN)
 		rc = serve(js, 1, err);
 out:
 	dr_buf_free(&why);
@@ -104,7 +121,7 @@ dr_jobserver_open(const struct dr_jobserver_options *o, struct dr_jobserver **ou
 	js->pool = DR_POOL_NONE;
 	js->warn = o->warn;
 	js->warn_arg = o->warn_arg;
-	rc = o->flags->auth == DR_AUTH_NONE ? serve(js, jobs_of(o), err) : join(js, o, err);
+	rc = o->flags->n_auths ? join(js, o, err) : serve(js, jobs_of(o), err);
 	if (rc) {
 		dr_jobserver_close(js);
 		return -1;

@@ -323,34 +323,47 @@ read_variable(const char *value, bool whole, struct pass *p, struct words *w)
 	return 0;
 }
 
+/* The next address to try, if the word named one. 0, or -1 without memory. */
+static int
+add_auth(struct dr_makeflags *f, const struct auth *a, unsigned jobs)
+{
+	struct dr_auth_name *name = &f->auths[f->n_auths];
+
+	if (a->kind == DR_AUTH_NONE)
+		return 0;
+	*name = (struct dr_auth_name){ .auth = a->kind, .read_fd = -1, .write_fd = -1, .jobs = jobs };
+	if (a->kind == DR_AUTH_PIPE) {
+		name->read_fd = a->r;
+		name->write_fd = a->w;
+	}
+	f->n_auths++;
+	dr_buf_addstr(&name->fifo, a->text);
+	return name->fifo.failed ? -1 : 0;
+}
+
 int
 dr_makeflags_parse(const char *makeflags, const char *makelevel, const char *cargo_makeflags,
 		   struct dr_makeflags *out)
 {
 	struct words w = { 0 }, cw = { 0 };
 	struct pass p = { .f = out }, cargo = { 0 };
-	const struct auth *a = &p.auth;
 	int rc = -1;
 
-	*out = (struct dr_makeflags){ .read_fd = -1, .write_fd = -1, .make = makeflags || makelevel };
+	*out = (struct dr_makeflags){ .make = makeflags || makelevel };
 	if (makeflags && read_variable(makeflags, false, &p, &w))
 		goto out;
 	if (cargo_makeflags && read_variable(cargo_makeflags, true, &cargo, &cw))
 		goto out;
-	out->jobs = p.jobs;
-	if (a->kind == DR_AUTH_NONE && cargo.auth.kind != DR_AUTH_NONE) {
-		a = &cargo.auth;
-		out->jobs = cargo.jobs;
-	} else if (a->kind == DR_AUTH_NONE) {
-		a = &p.behind;
-	}
-	out->auth = a->kind;
-	if (a->kind == DR_AUTH_PIPE) {
-		out->read_fd = a->r;
-		out->write_fd = a->w;
-	}
-	dr_buf_addstr(&out->fifo, a->text);
-	rc = out->fifo.failed ? -1 : 0;
+	/* What stands behind "--" is likely another address of the pool before it. Where none stands there, cargo
+	 * comes first: a build script of it has the pool that lives only in that variable. */
+	rc = add_auth(out, &p.auth, p.jobs);
+	if (rc == 0 && out->n_auths)
+		rc = add_auth(out, &p.behind, p.jobs);
+	if (rc == 0)
+		rc = add_auth(out, &cargo.auth, cargo.jobs);
+	if (rc == 0 && p.auth.kind == DR_AUTH_NONE)
+		rc = add_auth(out, &p.behind, p.jobs);
+	out->jobs = out->n_auths ? out->auths[0].jobs : p.jobs;
 out:
 	if (rc)
 		dr_makeflags_free(out);
@@ -362,5 +375,7 @@ out:
 void
 dr_makeflags_free(struct dr_makeflags *f)
 {
-	dr_buf_free(&f->fifo);
+	for (unsigned i = 0; i < f->n_auths; i++)
+		dr_buf_free(&f->auths[i].fifo);
+	f->n_auths = 0;
 }

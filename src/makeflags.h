@@ -9,15 +9,26 @@
 
 enum dr_auth { DR_AUTH_NONE, DR_AUTH_PIPE, DR_AUTH_FIFO, DR_AUTH_DISABLED, DR_AUTH_UNKNOWN };
 
-struct dr_makeflags {
-	bool n, q, t, k, i, s, B, w, trace;
-	bool make; /* a make is above us at all (MAKELEVEL or MAKEFLAGS is set) */
+/* An address of a jobserver. */
+struct dr_auth_name {
 	enum dr_auth auth;
 	int read_fd, write_fd; /* PIPE */
 	struct dr_buf fifo;    /* FIFO: its path; UNKNOWN: the word */
-	unsigned jobs;         /* -jN as make tells it, 0: unknown */
-	double load;           /* -l; 0: none */
-	char output_sync;      /* 0 none, 't'arget, 'l'ine, 'r'ecurse */
+	unsigned jobs;         /* -jN beside it, 0: unknown */
+};
+
+/* The last word of MAKEFLAGS, one behind its "--", and CARGO_MAKEFLAGS' can each name one. */
+enum { DR_AUTHS_MAX = 3 };
+
+struct dr_makeflags {
+	bool n, q, t, k, i, s, B, w, trace;
+	bool make; /* a make is above us at all (MAKELEVEL or MAKEFLAGS is set) */
+	/* In the order in which they are to be tried: who cannot reach one may reach the next. */
+	struct dr_auth_name auths[DR_AUTHS_MAX];
+	unsigned n_auths;
+	unsigned jobs;    /* -jN as make tells it, 0: unknown */
+	double load;      /* -l; 0: none */
+	char output_sync; /* 0 none, 't'arget, 'l'ine, 'r'ecurse */
 };
 
 /* Reads the three variables (NULL: unset). 0, or -1 without memory. */

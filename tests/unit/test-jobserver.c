@@ -526,6 +526,55 @@ a_fifo_with_a_blank_in_its_path(void **state)
 	assert_tokens(f->r, "ABC");
 }
 
+/* A program in between has closed the descriptors, but the pool has another address. */
+static void
+a_pipe_that_is_gone_and_its_fifo(void **state)
+{
+	static const char *const first[] = { "--jobserver-auth=98,99", "--jobserver-auth=-2,-2", "--jobserver-auth=sem:x" };
+	struct fix *f = *state;
+	char name[400];
+
+	own_pool(f, true, "ABC");
+	for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++) {
+		snprintf(name, sizeof(name), " -j3 %s -- A=b --jobserver-auth=fifo:%s", first[i], f->fifo);
+		setenv("MAKEFLAGS", name, 1);
+		open_js(f, 0);
+		assert_int_equal(f->warnings, 0);
+		assert_true(dr_jobserver_client(f->js));
+		assert_int_equal(take_all(f), 3);
+		close_js(f);
+		assert_tokens(f->r, "ABC");
+		assert_int_equal(dr_write_full(f->w, "ABC", 3), 0);
+	}
+}
+
+/* Cargo has a pool of its own, as it could not use make's. */
+static void
+a_pipe_that_is_gone_and_cargos(void **state)
+{
+	struct fix *f = *state;
+
+	own_pool(f, false, "ABC");
+	setenv("CARGO_MAKEFLAGS", f->words, 1);
+	setenv("MAKEFLAGS", " -j2 --jobserver-auth=98,99", 1);
+	open_js(f, 0);
+	assert_int_equal(f->warnings, 0);
+	assert_int_equal(take_all(f), 4);
+	close_js(f);
+	assert_tokens(f->r, "ABC");
+}
+
+/* None can be reached: one warning, of what make named. */
+static void
+no_address_leads_to_a_pool(void **state)
+{
+	struct fix *f = *state;
+
+	snprintf(f->words, sizeof(f->words), " -j3 --jobserver-auth=98,99 -- --jobserver-auth=fifo:%s", f->fifo);
+	setenv("CARGO_MAKEFLAGS", "-j --jobserver-auth=96,97", 1);
+	assert_unusable(f, "98,99", "add '+'");
+}
+
 static void
 a_pool_that_is_withheld(void **state)
 {
@@ -815,7 +864,7 @@ inherited_words_stand_around_the_pool(void **state)
 	/* And can be read by one of us. */
 	setenv("MAKEFLAGS", told(f, "MAKEFLAGS"), 1);
 	parse(f);
-	assert_int_equal(f->flags.auth, DR_AUTH_PIPE);
+	assert_int_equal(f->flags.auths[0].auth, DR_AUTH_PIPE);
 	assert_int_equal(f->flags.jobs, 4);
 	assert_true(f->flags.k && f->flags.s);
 }
@@ -971,6 +1020,9 @@ main(void)
 		T(fifos_that_are_no_pool),
 		T(a_fifo_with_a_blank_in_its_path),
 		T(a_pool_that_is_withheld),
+		T(a_pipe_that_is_gone_and_its_fifo),
+		T(a_pipe_that_is_gone_and_cargos),
+		T(no_address_leads_to_a_pool),
 		T(a_style_that_is_not_known),
 		T(no_descriptors_to_join_with),
 		T(how_many_jobs),

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "makeflags.h"
@@ -162,16 +163,54 @@ jobservers(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(auth_cases) / sizeof(*auth_cases); i++) {
+		struct dr_auth_name none = { .read_fd = -1, .write_fd = -1 }, *a;
 		struct dr_makeflags f;
 
 		assert_int_equal(dr_makeflags_parse(auth_cases[i].makeflags, NULL, auth_cases[i].cargo, &f),
 				 0);
-		if (f.auth != auth_cases[i].auth || f.read_fd != auth_cases[i].r ||
-		    f.write_fd != auth_cases[i].w || strcmp(dr_buf_cstr(&f.fifo), auth_cases[i].text) != 0 ||
+		a = f.n_auths ? &f.auths[0] : &none;
+		if (a->auth != auth_cases[i].auth || a->read_fd != auth_cases[i].r ||
+		    a->write_fd != auth_cases[i].w || strcmp(dr_buf_cstr(&a->fifo), auth_cases[i].text) != 0 ||
 		    f.jobs != auth_cases[i].jobs)
 			fail_msg("case %zu '%s': got %d %d,%d '%s' -j%u", i,
 				 auth_cases[i].makeflags ? auth_cases[i].makeflags : auth_cases[i].cargo,
-				 (int)f.auth, f.read_fd, f.write_fd, dr_buf_cstr(&f.fifo), f.jobs);
+				 (int)a->auth, a->read_fd, a->write_fd, dr_buf_cstr(&a->fifo), f.jobs);
+		dr_makeflags_free(&f);
+	}
+}
+
+/* All addresses, in the order in which they are tried. */
+static const struct {
+	const char *makeflags, *cargo, *order;
+} order_cases[] = {
+	{ "k", NULL, "" },
+	{ " -j2 --jobserver-auth=3,4 -- --jobserver-auth=fifo:/p", NULL, "3,4:2 /p:2 " },
+	{ " -j2 --jobserver-auth=3,4 -- --jobserver-auth=fifo:/p", "-j6 --jobserver-auth=8,9", "3,4:2 /p:2 8,9:6 " },
+	{ " -j2 --jobserver-auth=-2,-2 -- --jobserver-auth=fifo:/p", NULL, "-1,-1:2 /p:2 " },
+	{ " -j2 -- --jobserver-auth=fifo:/p", "-j6 --jobserver-auth=8,9", "8,9:6 /p:2 " },
+	{ " -j2 -- --jobserver-auth=fifo:/a --jobserver-auth=fifo:/p", NULL, "/p:2 " },
+	{ " -j2 --jobserver-auth=3,4", " -j6 --jobserver-auth=8,9 -- --jobserver-auth=fifo:/p", "3,4:2 /p:6 " },
+};
+
+static void
+which_to_try_next(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(order_cases) / sizeof(*order_cases); i++) {
+		struct dr_makeflags f;
+		char got[200] = "";
+
+		assert_int_equal(dr_makeflags_parse(order_cases[i].makeflags, NULL, order_cases[i].cargo, &f), 0);
+		for (unsigned k = 0; k < f.n_auths; k++) {
+			const struct dr_auth_name *a = &f.auths[k];
+			size_t n = strlen(got);
+
+			if (a->auth == DR_AUTH_FIFO)
+				snprintf(got + n, sizeof(got) - n, "%s:%u ", dr_buf_cstr(&a->fifo), a->jobs);
+			else
+				snprintf(got + n, sizeof(got) - n, "%d,%d:%u ", a->read_fd, a->write_fd, a->jobs);
+		}
+		assert_string_equal(got, order_cases[i].order);
 		dr_makeflags_free(&f);
 	}
 }
@@ -237,7 +276,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flags),           cmocka_unit_test(jobservers),
 		cmocka_unit_test(is_there_a_make), cmocka_unit_test(cargo_gives_no_flags),
-		cmocka_unit_test(any_bytes),
+		cmocka_unit_test(any_bytes),       cmocka_unit_test(which_to_try_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
