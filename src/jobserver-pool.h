@@ -31,6 +31,21 @@ void dr_pool_close(struct dr_pool *p);
  * cause and cure. -1 with err: no memory or no descriptors. */
 int dr_pool_join(struct dr_pool *p, const struct dr_auth_name *name, struct dr_buf *why, struct dr_err *err);
 
+/* A fifo in a directory of our own (0700), below the temporary one. For as long as we live we hold a lock on the
+ * directory: one that nobody holds is of a run that died, and is swept by the next. */
+struct dr_fifo {
+	char dir[4000], path[4096]; /* empty: not there */
+	int lock;                   /* -1: none */
+};
+
+#define DR_FIFO_NONE ((struct dr_fifo){ .lock = -1 })
+
+/* Makes it and sweeps. 0 with *fd, open for both and not blocking, which is the caller's; or -1 with err, and nothing
+ * is left. */
+int dr_fifo_make(struct dr_fifo *f, int *fd, struct dr_err *err);
+void dr_fifo_remove(struct dr_fifo *f); /* only unlink and rmdir: also from a signal handler */
+void dr_fifo_close(struct dr_fifo *f);  /* removes it, and lets go of the lock */
+
 /* A pool of our own with jobs - 1 tokens, filled in behind *pool (which outlives the server) when it is
  * first needed; with one job there is none, and the environment names none. Only without memory NULL. */
 struct dr_server *dr_server_new(uint32_t jobs, struct dr_pool *pool, struct dr_err *err);
@@ -39,6 +54,9 @@ void dr_server_free(struct dr_server *s); /* leaves *pool to its owner */
  * fifo: then *without says why, once. 0 or -1 with err, and may be tried again. */
 int dr_server_start(struct dr_server *s, const char **without, struct dr_err *err);
 uint32_t dr_server_jobs(const struct dr_server *s);
+/* Nobody holds tokens but we, and we `ours`: what is missing is put back (how many: positive), what is too much
+ * taken out (negative). 0 where the pool is not there or is as it should be. */
+int64_t dr_server_reconcile(struct dr_server *s, uint32_t ours);
 /* NAME=VALUE for children, of what we inherited and of the pool if it is there; NULL at the end. The
  * server's, and the same from the start of the pool on. */
 const char *const *dr_server_env(struct dr_server *s);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -26,7 +26,7 @@ struct dr_server {
 	/* Hold the numbers of the children's descriptors, so that none that the caller passes to a child
 	 * has one of them and would be overwritten. -1: none is free. */
 	int child_r, child_w;
-	char dir[4000], fifo[4096]; /* fifo[0] and dir[0] 0: not there */
+	struct dr_fifo fifo;
 	char without[600];
 	struct dr_buf env[ENV_MAX];
 	const char *envp[ENV_MAX + 1];
@@ -43,6 +43,7 @@ dr_server_new(uint32_t jobs, struct dr_pool *pool, struct dr_err *err)
 	}
 	s->pool = pool;
 	s->jobs = jobs;
+	s->fifo = DR_FIFO_NONE;
 	s->child_r = s->child_w = -1;
 	return s;
 }
@@ -52,7 +53,7 @@ dr_server_free(struct dr_server *s)
 {
 	if (!s)
 		return;
-	dr_server_remove(s);
+	dr_fifo_close(&s->fifo);
 	dr_close(&s->child_r);
 	dr_close(&s->child_w);
 	for (int i = 0; i < ENV_MAX; i++)
@@ -69,41 +70,7 @@ dr_server_jobs(const struct dr_server *s)
 void
 dr_server_remove(struct dr_server *s)
 {
-	if (s->fifo[0])
-		unlink(s->fifo);
-	if (s->dir[0])
-		rmdir(s->dir);
-	s->fifo[0] = s->dir[0] = '\0';
-}
-
-/* Whether a path means itself to whoever splits MAKEFLAGS at blanks, and to make, which expands variables. */
-static bool
-plain(const char *path)
-{
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789/._-+,@%:=~";
-
-	return path[strspn(path, safe)] == '\0';
-}
-
-static int
-make_dir(struct dr_server *s, struct dr_err *err)
-{
-	static const char name[] = "dagrun-jobserver-";
-
-	if (dr_private_dir(name, s->dir, sizeof(s->dir), err)) {
-		s->dir[0] = '\0';
-		return -1;
-	}
-	if (plain(s->dir))
-		return 0;
-	rmdir(s->dir);
-	snprintf(s->dir, sizeof(s->dir), "/tmp/%sXXXXXX", name);
-	if (mkdtemp(s->dir))
-		return 0;
-	dr_err_sys(err, errno, "make a directory in /tmp");
-	s->dir[0] = '\0';
-	return -1;
+	dr_fifo_remove(&s->fifo);
 }
 
 static int
@@ -111,24 +78,10 @@ make_fifo(struct dr_server *s, struct dr_err *err)
 {
 	int fd;
 
-	if (make_dir(s, err))
+	if (dr_fifo_make(&s->fifo, &fd, err))
 		return -1;
-	snprintf(s->fifo, sizeof(s->fifo), "%s/pool", s->dir);
-	if (mkfifo(s->fifo, 0600)) {
-		dr_err_sys(err, errno, "make %s", s->fifo);
-		s->fifo[0] = '\0';
-		goto fail;
-	}
-	fd = open(s->fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0) {
-		dr_err_sys(err, errno, "open %s", s->fifo);
-		goto fail;
-	}
 	s->pool->r = s->pool->w = fd;
 	return 0;
-fail:
-	dr_server_remove(s);
-	return -1;
 }
 
 /* Without a place for a fifo there is still a pipe, which has one address less. */
@@ -224,19 +177,40 @@ dr_server_start(struct dr_server *s, const char **without, struct dr_err *err)
 	return 0;
 }
 
+int64_t
+dr_server_reconcile(struct dr_server *s, uint32_t ours)
+{
+	int64_t off;
+	int there;
+	char c = '+';
+
+	if (!s->started || ioctl(s->pool->r, FIONREAD, &there))
+		return 0;
+	off = (int64_t)s->jobs - 1 - ours - there;
+	for (int64_t i = 0; i < off; i++) {
+		if (dr_pool_write(s->pool, c))
+			return i;
+	}
+	for (int64_t i = 0; i > off; i--) {
+		if (dr_pool_read(s->pool, &c) <= 0)
+			return i;
+	}
+	return off;
+}
+
 /* The words that make and its like find the pool by. gcc up to 12 takes the first jobserver word that it
  * sees, and make 4.3 ends when an option of its own names a fifo; to make, what follows -- is a variable.
  * Who knows fifos takes the last word. */
 static void
 name_pool(const struct dr_server *s, struct dr_buf *options, struct dr_buf *variables)
 {
-	if (!s->started || (s->child_r < 0 && !s->fifo[0]))
+	if (!s->started || (s->child_r < 0 && !s->fifo.path[0]))
 		return;
 	dr_buf_addf(options, " -j%u", (unsigned)s->jobs);
 	if (s->child_r >= 0)
 		dr_buf_addf(options, " --jobserver-auth=%d,%d", s->child_r, s->child_w);
-	if (s->fifo[0])
-		dr_buf_addf(variables, " --jobserver-auth=fifo:%s", s->fifo);
+	if (s->fifo.path[0])
+		dr_buf_addf(variables, " --jobserver-auth=fifo:%s", s->fifo.path);
 }
 
 static const struct told {
@@ -309,7 +283,7 @@ open_anew(const struct dr_server *s, int fd, int flags)
 	/* By the descriptor, as something may have removed the fifo. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	own = open(path, flags | O_CLOEXEC);
-	return own < 0 && s->fifo[0] ? open(s->fifo, flags | O_CLOEXEC) : own;
+	return own < 0 && s->fifo.path[0] ? open(s->fifo.path, flags | O_CLOEXEC) : own;
 }
 
 int

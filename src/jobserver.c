@@ -251,6 +251,12 @@ dr_jobserver_child_fds(struct dr_jobserver *js, int *r, int *w, int *to_r, int *
 	return dr_server_child_fds(js->server, r, w, to_r, to_w, err);
 }
 
+int64_t
+dr_jobserver_reconcile(struct dr_jobserver *js)
+{
+	return js->server ? dr_server_reconcile(js->server, js->held ? js->held - 1 : 0) : 0;
+}
+
 void
 dr_jobserver_remove(struct dr_jobserver *js)
 {

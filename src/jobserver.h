@@ -55,6 +55,10 @@ const char *const *dr_jobserver_env(const struct dr_jobserver *js);
  * and *to_w. 0 or -1 with err. */
 int dr_jobserver_child_fds(struct dr_jobserver *js, int *r, int *w, int *to_r, int *to_w, struct dr_err *err);
 
+/* Of our own pool, when nothing runs that could hold tokens: what did not come back is put back, and what is too
+ * much is taken out. How many: missing ones are positive. 0: all was well, or the pool is another's. */
+int64_t dr_jobserver_reconcile(struct dr_jobserver *js);
+
 /* Removes what names the pool (our fifo and its directory); who has it open keeps it. From a signal handler
  * as well. */
 void dr_jobserver_remove(struct dr_jobserver *js);

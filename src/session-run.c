@@ -45,6 +45,7 @@ struct dr_run {
 		uint32_t task; /* or DR_NONE */
 		bool cancelled, failed;
 	} last;
+	struct dr_quiet quiet;
 	bool failed;  /* a failure of our own: err has it */
 	bool others;  /* other runs have written to the journal meanwhile */
 	struct dr_err *err;
@@ -161,6 +162,7 @@ on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 	uint8_t state = r->session->plan->graph->tasks[task].state;
 
 	if (state == DR_RUNNING) {
+		dr_session_quiet_started(&r->quiet, task);
 		if (h->started)
 			h->started(h->arg, task);
 		dr_session_ledger_started(r->session, r->ledger, task, g, r->pid);
@@ -424,6 +426,17 @@ give_up(struct dr_run *r)
 	dr_sched_stop(r->sched, true, false);
 }
 
+/* What tasks that we ended held is lost through no fault of theirs. */
+static void
+reconcile(struct dr_run *r)
+{
+	struct dr_sched_counts counts;
+
+	dr_sched_counts(r->sched, &counts);
+	if (!counts.running)
+		dr_session_quiet(r->session, &r->quiet, r->jobserver, !r->signal && !r->failed);
+}
+
 static void
 turns(struct dr_run *r)
 {
@@ -435,6 +448,7 @@ turns(struct dr_run *r)
 
 		if (dr_local_settle(r->local, r->sched, now, r->err))
 			give_up(r);
+		reconcile(r);
 		if (dr_sched_pump(r->sched, now, r->err))
 			give_up(r);
 		r->err = r->failed ? &ignored : first; /* the first error is the one that counts */

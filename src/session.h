@@ -106,6 +106,17 @@ int dr_session_adopt(struct dr_session *s, struct dr_err *err);
 /* Reclaims what an earlier run should have: it died before it came to that, or `keep` said otherwise then. 0 or -1. */
 int dr_session_tidy(struct dr_session *s, struct dr_err *err);
 
+/* Which tasks have been started since nothing ran. All zero to begin with. */
+enum { DR_QUIET_NAMES = 5 };
+struct dr_quiet {
+	uint32_t tasks[DR_QUIET_NAMES]; /* the first ones */
+	uint64_t n;
+	unsigned told;
+};
+void dr_session_quiet_started(struct dr_quiet *q, uint32_t task);
+/* Nothing runs: our own jobserver's pool is set right, and, `tell`, who ran meanwhile is named if it was not. */
+void dr_session_quiet(struct dr_session *s, struct dr_quiet *q, struct dr_jobserver *js, bool tell);
+
 /* What --status reads while this run is on. NULL is fine everywhere: the run does without. */
 struct dr_ledger;
 struct dr_grant;

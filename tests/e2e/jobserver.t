@@ -294,6 +294,63 @@ def serves_until(floor, sig):
     equal(os.listdir('tmp'), [], 'left in TMPDIR')
 
 
+LOSES = '''args n
+  list = a b
+
+map t
+  each = n
+  out  = made/{arg}
+  run  = ./work {arg} {out}
+
+task odd
+  in  = t
+  out = odd
+  run = bash -c %s
+
+map u
+  each = n
+  uses = odd
+  out  = made/then-{arg}
+  run  = ./work then-{arg} {out}
+'''
+
+
+def sets_right(floor, script, says):
+    """A task that does not give back what it took, or more than that: those after it have the pool as it was."""
+    write('Dagfile', LOSES % ("'%s; : > odd-done' > {out}" % script))
+    floor.dagrun('-j2')
+    floor.reach(2, 'before it')
+    floor.let_go(2)
+    floor.until(lambda: os.path.exists('odd-done'), 'the one in between')
+    floor.reach(2, 'after it')
+    equal(floor.finish('all'), 0, 'exit: ' + floor.text())
+    equal(floor.most, 2, 'most at once')
+    err = floor.text().splitlines()
+    equal([line for line in err if 'jobserver' in line], ['dagrun: ' + says], 'what was told')
+
+
+def puts_back(floor):
+    sets_right(floor, 'head -c 1 <&100 >/dev/null',
+               "1 of the jobserver's 1 tokens did not come back and was put back: kept by odd")
+
+
+def takes_out(floor):
+    sets_right(floor, 'printf +++++ >&101', '5 tokens too many came back to the jobserver and were taken out: from odd')
+
+
+def sweeps(floor):
+    """What a run that was killed left behind goes with the next."""
+    tmp = os.path.abspath('tmp')
+    os.makedirs(tmp + '/dagrun-jobserver-abcdef')
+    os.mkfifo(tmp + '/dagrun-jobserver-abcdef/pool')
+    os.mkdir(tmp + '/dagrun-jobserver-mine')
+    write(tmp + '/dagrun-jobserver-mine/file', '')
+    dagfile(2)
+    floor.dagrun('-j3', env={'TMPDIR': tmp})
+    equal(floor.finish('-j3'), 0, 'exit')
+    equal(os.listdir(tmp), ['dagrun-jobserver-mine'], 'left in TMPDIR')
+
+
 def one_at_a_time(floor):
     # A make that passes no pool
     dagfile(3)
@@ -328,7 +385,7 @@ for _s in STYLES:
               for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 TESTS += [(fn.__name__, fn) for fn in (
     closed, files, swapped, two_pipes, withheld, no_fifo, not_a_fifo, unknown, last_is_bad, serves, serves_makes,
-    serves_both_addresses, one_at_a_time, below_a_dagrun)]
+    serves_both_addresses, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun)]
 TESTS += [('serves ' + _sig.name, serves_until, _sig) for _sig in (signal.SIGINT, signal.SIGTERM)]
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -869,6 +870,116 @@ inherited_words_stand_around_the_pool(void **state)
 	assert_true(f->flags.k && f->flags.s);
 }
 
+static void
+what_did_not_come_back(void **state)
+{
+	struct fix *f = *state;
+	int r, w, to_r, to_w;
+	char c[8];
+
+	open_js(f, 4);
+	/* There is none yet. */
+	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	assert_int_equal(read(r, c, 2), 2);
+	assert_int_equal(dr_jobserver_reconcile(f->js), 2);
+	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	/* What we hold ourselves is not missing. */
+	assert_int_equal(dr_jobserver_take(f->js, &f->err), 1);
+	assert_int_equal(dr_jobserver_take(f->js, &f->err), 1);
+	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	assert_int_equal(read(r, c, 1), 1);
+	assert_int_equal(dr_jobserver_reconcile(f->js), 1);
+	assert_int_equal(write(w, "xxxxx", 5), 5);
+	assert_int_equal(dr_jobserver_reconcile(f->js), -5);
+	close_js(f);
+	assert_int_equal(count(r), 3);
+	close(r);
+	close(w);
+}
+
+static void
+another_s_pool_is_not_set_right(void **state)
+{
+	struct fix *f = *state;
+
+	own_pool(f, true, "ABC");
+	open_js(f, 0);
+	f->words[0] = 0;
+	assert_int_equal(read(f->r, f->words, 1), 1);
+	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	close_js(f);
+	assert_tokens(f->r, "BC");
+}
+
+/* A directory as a run makes it, with a fifo in it. */
+static void
+leave_behind(struct fix *f, const char *name, char dir[300])
+{
+	char path[400];
+
+	snprintf(dir, 300, "%s/dagrun-jobserver-%s", f->dir, name);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	snprintf(path, sizeof(path), "%s/pool", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static bool
+is_there(const char *dir, const char *name)
+{
+	char path[400];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return lstat(path, &st) == 0;
+}
+
+/* Of runs that no longer live, and nothing else. */
+static void
+what_the_dead_left_is_swept(void **state)
+{
+	char dead[300], other[300], living[300], theirs[300], path[400];
+	struct fix *f = *state;
+	int lock, r, w, to_r, to_w;
+	struct stat st;
+
+	leave_behind(f, "dead", dead);
+	leave_behind(f, "living", living);
+	lock = open(living, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	leave_behind(f, "other", other);
+	snprintf(path, sizeof(path), "%s/file", other);
+	assert_int_equal(mkdir(path, 0700), 0);
+	leave_behind(f, "theirs", theirs);
+	if (geteuid() == 0)
+		assert_int_equal(chown(theirs, 65534, 65534), 0);
+	snprintf(path, sizeof(path), "%s/dagrun-jobserver-link", f->dir);
+	assert_int_equal(symlink(living, path), 0);
+	open_js(f, 3);
+	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_false(is_there(dead, "."));
+	assert_true(is_there(living, "pool"));
+	assert_true(is_there(other, "file"));
+	assert_int_equal(is_there(theirs, "pool"), geteuid() == 0);
+	assert_true(is_there(f->dir, "dagrun-jobserver-link"));
+	/* Ours is held while we live, also against us. */
+	close(lock);
+	assert_int_equal(sscanf(told(f, "MAKEFLAGS"), "%*s %*s %*s --jobserver-auth=fifo:%299s", dead), 1);
+	assert_int_equal(lstat(dead, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	*strrchr(dead, '/') = '\0';
+	assert_int_equal(lstat(dead, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	lock = open(dead, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), -1);
+	close(lock);
+	close(r);
+	close(w);
+	close_js(f);
+	assert_false(is_there(dead, "."));
+}
+
 /* A pool of this many jobs, of which a pipe may hold fewer. */
 static void
 large(struct fix *f, uint32_t jobs)
@@ -1032,6 +1143,9 @@ main(void)
 		T(one_job_makes_no_pool),
 		T(inherited_words_are_kept),
 		T(inherited_words_stand_around_the_pool),
+		T(what_did_not_come_back),
+		T(another_s_pool_is_not_set_right),
+		T(what_the_dead_left_is_swept),
 		T(large_pools),
 		T(no_place_for_a_fifo),
 		T(a_place_with_a_blank),
