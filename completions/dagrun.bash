@@ -53,6 +53,7 @@ _dagrun_value()
 	--keep) choices='yes no' ;;
 	--graph) choices='text dot svg mermaid json' ;;
 	--export) choices='make ninja json' ;;
+	--jobserver-style) choices='both pipe fifo none' ;;
 	--progress) choices='auto bar plain json none' ;;
 	--color) choices='auto always never' ;;
 	-j | --jobs | -l | --load-average | --by | --slots | --retries | --timeout | --max-failures | --wait) ;;
@@ -67,7 +68,7 @@ _dagrun()
 	local options='--file --directory --jobs --load-average --keep-going --dry-run --question --always-make
 		--silent --adopt --ignore-errors --output-sync --map --merge --task --each --in --out --uses --by --fan-in
 		--slots --retries --timeout --keep --graph --full --export --explain --status --failed
-		--log --json --clean --all --orphans --forget --max-failures --wait --progress --color --help --version
+		--log --json --clean --all --orphans --forget --max-failures --wait --jobserver-style --progress --color --help --version
 		-f -C -j -l -k -n -q -B -s -t -i -O -h'
 	local words=() word cur prev i
 	COMPREPLY=()

@@ -9,6 +9,7 @@
 
 #include "makeflags.h"
 #include "str.h"
+#include "style.h"
 
 struct dr_err;
 struct dr_server;
@@ -47,21 +48,42 @@ void dr_fifo_remove(struct dr_fifo *f); /* only unlink and rmdir: also from a si
 void dr_fifo_close(struct dr_fifo *f);  /* removes it, and lets go of the lock */
 
 /* A pool of our own with jobs - 1 tokens, filled in behind *pool (which outlives the server) when it is
- * first needed; with one job there is none, and the environment names none. Only without memory NULL. */
-struct dr_server *dr_server_new(uint32_t jobs, struct dr_pool *pool, struct dr_err *err);
+ * first needed; with one job there is none, and the environment names none. fifo: some child is to be told of
+ * one. Only without memory NULL. */
+struct dr_server *dr_server_new(uint32_t jobs, bool fifo, struct dr_pool *pool, struct dr_err *err);
 void dr_server_free(struct dr_server *s); /* leaves *pool to its owner */
-/* Makes the pool, unless it is there. It may be smaller than asked for (dr_server_jobs), and without a
- * fifo: then *without says why, once. 0 or -1 with err, and may be tried again. */
+/* Makes the pool, unless it is there. It may be smaller than asked for (dr_server_jobs), and without the
+ * fifo that was asked for: then *without says why, once. 0 or -1 with err, and may be tried again. */
 int dr_server_start(struct dr_server *s, const char **without, struct dr_err *err);
 uint32_t dr_server_jobs(const struct dr_server *s);
 /* Nobody holds tokens but we, and we `ours`: what is missing is put back (how many: positive), what is too much
  * taken out (negative). 0 where the pool is not there or is as it should be. */
 int64_t dr_server_reconcile(struct dr_server *s, uint32_t ours);
-/* NAME=VALUE for children, of what we inherited and of the pool if it is there; NULL at the end. The
- * server's, and the same from the start of the pool on. */
-const char *const *dr_server_env(struct dr_server *s);
-int dr_server_child_fds(const struct dr_server *s, int *r, int *w, int *to_r, int *to_w, struct dr_err *err);
+/* Where the pool can be reached by now by a child that is told of it in this style (not DEFAULT): for as long as the
+ * server is there. */
+struct dr_pool_address dr_server_address(const struct dr_server *s, enum dr_style style);
+bool dr_server_started(const struct dr_server *s);
+int dr_server_child_fds(const struct dr_server *s, enum dr_style style, int *r, int *w, int *to_r, int *to_w, struct dr_err *err);
 void dr_server_remove(struct dr_server *s); /* only unlink and rmdir: also from a signal handler */
+
+/* What children are told of a pool. Neither descriptors (r -1) nor a fifo (NULL): of none. */
+struct dr_pool_address {
+	uint32_t jobs;
+	int r, w;
+	const char *fifo;
+	enum dr_style style; /* that the child is told of it in */
+};
+
+enum { DR_POOL_VARS = 3 };
+struct dr_pool_env {
+	struct dr_buf vars[DR_POOL_VARS];
+	const char *envp[DR_POOL_VARS + 1];
+};
+
+/* NAME=VALUE, NULL at the end, in e->envp, of what we inherited and of the pool: as far as they differ from what
+ * we inherited. */
+void dr_pool_env_make(struct dr_pool_env *e, const struct dr_pool_address *a);
+void dr_pool_env_free(struct dr_pool_env *e);
 
 /* MAKEFLAGS without what names a jobserver or a number of jobs: the first word, where it is a cluster of
  * letters (it may become empty); the other words up to `--`, each with a blank before it; those behind

@@ -16,24 +16,21 @@
 enum {
 	FIRST_FD = 100,       /* scripts use the numbers below 10 */
 	MOST_BYTES = 1 << 20, /* what an unprivileged pipe may hold on Linux */
-	ENV_MAX = 3,
 };
 
 struct dr_server {
 	struct dr_pool *pool;
 	uint32_t jobs;
-	bool started, told;
+	bool started, with_fifo;
 	/* Hold the numbers of the children's descriptors, so that none that the caller passes to a child
 	 * has one of them and would be overwritten. -1: none is free. */
 	int child_r, child_w;
 	struct dr_fifo fifo;
 	char without[600];
-	struct dr_buf env[ENV_MAX];
-	const char *envp[ENV_MAX + 1];
 };
 
 struct dr_server *
-dr_server_new(uint32_t jobs, struct dr_pool *pool, struct dr_err *err)
+dr_server_new(uint32_t jobs, bool fifo, struct dr_pool *pool, struct dr_err *err)
 {
 	struct dr_server *s = calloc(1, sizeof(*s));
 
@@ -43,6 +40,7 @@ dr_server_new(uint32_t jobs, struct dr_pool *pool, struct dr_err *err)
 	}
 	s->pool = pool;
 	s->jobs = jobs;
+	s->with_fifo = fifo;
 	s->fifo = DR_FIFO_NONE;
 	s->child_r = s->child_w = -1;
 	return s;
@@ -56,8 +54,6 @@ dr_server_free(struct dr_server *s)
 	dr_fifo_close(&s->fifo);
 	dr_close(&s->child_r);
 	dr_close(&s->child_w);
-	for (int i = 0; i < ENV_MAX; i++)
-		dr_buf_free(&s->env[i]);
 	free(s);
 }
 
@@ -159,7 +155,10 @@ dr_server_start(struct dr_server *s, const char **without, struct dr_err *err)
 	*without = NULL;
 	if (s->started || s->jobs <= 1)
 		return 0;
-	if (make_fifo(s, &why)) {
+	if (!s->with_fifo) {
+		if (make_pipe(s, err))
+			return -1;
+	} else if (make_fifo(s, &why)) {
 		if (make_pipe(s, err))
 			return -1;
 		snprintf(s->without, sizeof(s->without),
@@ -198,79 +197,24 @@ dr_server_reconcile(struct dr_server *s, uint32_t ours)
 	return off;
 }
 
-/* The words that make and its like find the pool by. gcc up to 12 takes the first jobserver word that it
- * sees, and make 4.3 ends when an option of its own names a fifo; to make, what follows -- is a variable.
- * Who knows fifos takes the last word. */
-static void
-name_pool(const struct dr_server *s, struct dr_buf *options, struct dr_buf *variables)
+bool
+dr_server_started(const struct dr_server *s)
 {
-	if (!s->started || (s->child_r < 0 && !s->fifo.path[0]))
-		return;
-	dr_buf_addf(options, " -j%u", (unsigned)s->jobs);
-	if (s->child_r >= 0)
-		dr_buf_addf(options, " --jobserver-auth=%d,%d", s->child_r, s->child_w);
-	if (s->fifo.path[0])
-		dr_buf_addf(variables, " --jobserver-auth=fifo:%s", s->fifo.path);
+	return s->started;
 }
 
-static const struct told {
-	const char *name;
-	bool keep;      /* what we inherited goes on; else only the pool is told */
-	bool variables; /* and what stands behind -- */
-	bool trim;      /* begins with an option, not with a blank in place of letters */
-} told[ENV_MAX] = {
-	{ .name = "MAKEFLAGS", .keep = true, .variables = true },
-	{ .name = "MFLAGS", .keep = true, .trim = true },
-	{ .name = "CARGO_MAKEFLAGS", .variables = true },
-};
-
-/* NAME=VALUE into b, which stays empty when that is what the environment says already. */
-static int
-tell(const struct dr_server *s, const struct told *t, struct dr_buf *b)
+struct dr_pool_address
+dr_server_address(const struct dr_server *s, enum dr_style style)
 {
-	const char *now = getenv(t->name);
-	struct dr_flag_words words;
-	size_t from;
+	struct dr_pool_address a = { .jobs = s->jobs, .r = -1, .w = -1, .style = style };
 
-	if (dr_flag_words_split(t->keep ? now : NULL, &words))
-		return -1;
-	name_pool(s, &words.options, &words.variables);
-	dr_buf_addf(b, "%s=", t->name);
-	from = b->n;
-	dr_buf_addstr(b, dr_buf_str(&words.letters));
-	dr_buf_addstr(b, dr_buf_str(&words.options));
-	if (t->variables && words.variables.n) {
-		dr_buf_adds(b, " --");
-		dr_buf_addstr(b, dr_buf_str(&words.variables));
+	if (s->started && (style == DR_STYLE_BOTH || style == DR_STYLE_PIPE)) {
+		a.r = s->child_r;
+		a.w = s->child_w;
 	}
-	if (words.letters.failed || words.options.failed || words.variables.failed)
-		b->failed = true;
-	dr_flag_words_free(&words);
-	if (b->failed)
-		return -1;
-	if (t->trim && b->p[from] == ' ')
-		memmove(b->p + from, b->p + from + 1, b->n-- - from);
-	if (dr_str_eq((struct dr_str){ b->p + from, b->n - from }, dr_str(now)))
-		dr_buf_reset(b);
-	return 0;
-}
-
-const char *const *
-dr_server_env(struct dr_server *s)
-{
-	int n = 0;
-
-	if (s->told)
-		return s->envp;
-	for (int i = 0; i < ENV_MAX; i++) {
-		dr_buf_reset(&s->env[i]);
-		/* Without memory children do without the pool. */
-		if (tell(s, &told[i], &s->env[i]) == 0 && s->env[i].n)
-			s->envp[n++] = s->env[i].p;
-	}
-	s->envp[n] = NULL;
-	s->told = s->started || s->jobs <= 1;
-	return s->envp;
+	if (s->started && s->fifo.path[0] && (style == DR_STYLE_BOTH || style == DR_STYLE_FIFO))
+		a.fifo = s->fifo.path;
+	return a;
 }
 
 /* A description of its own, that blocks: a make 4.3 sets flags of the one that it has. -1 with errno. */
@@ -287,10 +231,11 @@ open_anew(const struct dr_server *s, int fd, int flags)
 }
 
 int
-dr_server_child_fds(const struct dr_server *s, int *r, int *w, int *to_r, int *to_w, struct dr_err *err)
+dr_server_child_fds(const struct dr_server *s, enum dr_style style, int *r, int *w, int *to_r, int *to_w,
+		    struct dr_err *err)
 {
 	*r = *w = *to_r = *to_w = -1;
-	if (s->child_r < 0)
+	if (dr_server_address(s, style).r < 0)
 		return 0;
 	*r = open_anew(s, s->pool->r, O_RDONLY);
 	*w = *r < 0 ? -1 : open_anew(s, s->pool->w, O_WRONLY);

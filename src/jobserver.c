@@ -15,6 +15,11 @@ struct dr_jobserver {
 	struct dr_pool pool;
 	struct dr_server *server; /* NULL: another's pool */
 	bool client, gone, without_pool;
+	enum dr_style style;
+	bool fifo;        /* some child is to be told of one */
+	int inherited[2]; /* the descriptors by which the pool came, -1: another way */
+	struct dr_pool_env envs[DR_STYLES];
+	bool told[DR_STYLES]; /* of its environment nothing can change any more */
 	uint32_t limit; /* of our share of another's pool */
 	uint32_t held;
 	struct dr_buf bytes; /* the tokens that we hold: one less than slots, if any */
@@ -44,7 +49,7 @@ start(struct dr_jobserver *js, struct dr_err *err)
 static int
 serve(struct dr_jobserver *js, uint32_t jobs, struct dr_err *err)
 {
-	js->server = dr_server_new(jobs, &js->pool, err);
+	js->server = dr_server_new(jobs, js->fifo, &js->pool, err);
 	if (!js->server)
 		return -1;
 	/* How many a pipe holds is to be known before tasks are laid out. */
@@ -63,7 +68,11 @@ join_any(struct dr_jobserver *js, const struct dr_jobserver_options *o, struct d
 		const struct dr_auth_name *name = &o->flags->auths[i];
 
 		rc = dr_pool_join(&js->pool, name, i ? &more : why, err);
-		js->limit = rc > 0 && name->jobs ? name->jobs : UINT32_MAX;
+		if (rc <= 0)
+			continue;
+		js->limit = name->jobs ? name->jobs : UINT32_MAX;
+		js->inherited[0] = name->read_fd;
+		js->inherited[1] = name->write_fd;
 	}
 	dr_buf_free(&more);
 	return rc;
@@ -119,6 +128,9 @@ dr_jobserver_open(const struct dr_jobserver_options *o, struct dr_jobserver **ou
 		return dr_err_nomem(err);
 	js->limit = 1;
 	js->pool = DR_POOL_NONE;
+	js->inherited[0] = js->inherited[1] = -1;
+	js->style = o->style == DR_STYLE_DEFAULT ? DR_STYLE_BOTH : o->style;
+	js->fifo = (o->styles | 1U << js->style) & (1U << DR_STYLE_BOTH | 1U << DR_STYLE_FIFO);
 	js->warn = o->warn;
 	js->warn_arg = o->warn_arg;
 	rc = o->flags->n_auths ? join(js, o, err) : serve(js, jobs_of(o), err);
@@ -139,6 +151,8 @@ dr_jobserver_close(struct dr_jobserver *js)
 		dr_jobserver_give(js, NULL);
 	dr_server_free(js->server);
 	dr_pool_close(&js->pool);
+	for (int i = 0; i < DR_STYLES; i++)
+		dr_pool_env_free(&js->envs[i]);
 	dr_buf_free(&js->bytes);
 	free(js);
 }
@@ -226,29 +240,53 @@ dr_jobserver_poll_fd(const struct dr_jobserver *js)
 	return may_have_more(js) ? js->pool.r : -1;
 }
 
+static enum dr_style
+style_of(const struct dr_jobserver *js, enum dr_style style)
+{
+	return style == DR_STYLE_DEFAULT ? js->style : style;
+}
+
 const char *const *
-dr_jobserver_env(const struct dr_jobserver *js)
+dr_jobserver_env(struct dr_jobserver *js, enum dr_style style)
 {
 	static const char *const unchanged[] = { NULL };
+	struct dr_pool_address a = { .r = -1, .w = -1, .style = DR_STYLE_NONE };
 	const char *without;
 
-	if (!js->server)
+	style = style_of(js, style);
+	if (!js->server && style != DR_STYLE_NONE)
 		return unchanged;
+	if (js->told[style])
+		return js->envs[style].envp;
 	/* Where it cannot be made now, the child does without. */
-	if (dr_server_start(js->server, &without, NULL) == 0)
+	if (js->server && dr_server_start(js->server, &without, NULL) == 0)
 		warn(js, without);
-	return dr_server_env(js->server);
+	if (js->server)
+		a = dr_server_address(js->server, style);
+	dr_pool_env_make(&js->envs[style], &a);
+	js->told[style] = !js->server || dr_server_started(js->server) || a.jobs <= 1;
+	return js->envs[style].envp;
 }
 
 int
-dr_jobserver_child_fds(struct dr_jobserver *js, int *r, int *w, int *to_r, int *to_w, struct dr_err *err)
+dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *r, int *w, int *to_r, int *to_w,
+		       struct dr_err *err)
 {
 	*r = *w = *to_r = *to_w = -1;
 	if (!js->server)
 		return 0;
 	if (start(js, err))
 		return -1;
-	return dr_server_child_fds(js->server, r, w, to_r, to_w, err);
+	return dr_server_child_fds(js->server, style_of(js, style), r, w, to_r, to_w, err);
+}
+
+void
+dr_jobserver_hidden(const struct dr_jobserver *js, enum dr_style style, int fds[2])
+{
+	bool hidden = style_of(js, style) == DR_STYLE_NONE;
+
+	for (int i = 0; i < 2; i++)
+		fds[i] = hidden ? js->inherited[i] : -1;
 }
 
 int64_t

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "makeflags.h"
+#include "style.h"
 
 struct dr_err;
 struct dr_jobserver;
@@ -16,6 +17,8 @@ struct dr_jobserver_options {
 	const struct dr_makeflags *flags;
 	uint32_t jobs; /* -j; 0: not given. Under a jobserver it caps our share, else it is the pool's size */
 	uint32_t processors;
+	enum dr_style style; /* of children that have none of their own */
+	unsigned styles;     /* a bit (1 << style) for each that some child has beside */
 	void (*warn)(void *arg, const char *message); /* the pool named cannot be used: cause and cure */
 	void *warn_arg;
 };
@@ -44,16 +47,19 @@ uint32_t dr_jobserver_held(const struct dr_jobserver *js); /* slots taken, the i
 /* A descriptor to poll for POLLIN while another slot is wanted; -1: none, try again on a task's end. */
 int dr_jobserver_poll_fd(const struct dr_jobserver *js);
 
-/* What a child needs to share the pool: as a client nothing but what we inherited (n_fds 0 and the
- * environment untouched; the inherited descriptors are passed on). As a server, or where the pool that make
- * named cannot be used: MAKEFLAGS, MFLAGS and CARGO_MAKEFLAGS to set, as far as they differ from what we
- * inherited. Strings "NAME=VALUE" owned by js; NULL-terminated, never NULL. Makes the pool, so call it when
- * the first child is about to start; the answer then stays the same. */
-const char *const *dr_jobserver_env(const struct dr_jobserver *js);
+/* What a child needs to share the pool in a style (DEFAULT: what was said at the opening). As a client it is what
+ * we inherited, n_fds 0 and the environment untouched, whatever the style but NONE. As a server, where the pool
+ * that make named cannot be used, or with NONE: MAKEFLAGS, MFLAGS and CARGO_MAKEFLAGS to set, as far as they differ
+ * from what we inherited. Strings "NAME=VALUE" owned by js; NULL-terminated, never NULL. Makes the pool, so call it
+ * when the first child is about to start; the answer then stays the same. */
+const char *const *dr_jobserver_env(struct dr_jobserver *js, enum dr_style style);
 /* As a server: descriptors (at least 100) that a child is to have, freshly opened and blocking, *r and *w;
  * the caller closes them after the start. Else all -1. No other descriptor of ours has the numbers *to_r
  * and *to_w. 0 or -1 with err. */
-int dr_jobserver_child_fds(struct dr_jobserver *js, int *r, int *w, int *to_r, int *to_w, struct dr_err *err);
+int dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *r, int *w, int *to_r, int *to_w,
+			   struct dr_err *err);
+/* Inherited descriptors that a child of this style is not to have, else -1: as a client of a pipe, with NONE. */
+void dr_jobserver_hidden(const struct dr_jobserver *js, enum dr_style style, int fds[2]);
 
 /* Of our own pool, when nothing runs that could hold tokens: what did not come back is put back, and what is too
  * much is taken out. How many: missing ones are positive. 0: all was well, or the pool is another's. */

@@ -54,11 +54,12 @@ make_chain(struct dr_local *l, char *const *envp, uint32_t n)
 	return l->above ? 0 : -1;
 }
 
-/* What all stages have: what we inherited, where the jobserver is, and whose task it is. */
+/* What all stages of a style have: what we inherited, where the jobserver is, and whose task it is. */
 static int
-make_base(struct dr_local *l)
+make_base(struct dr_local *l, enum dr_style style)
 {
-	const char *const *js = l->o.jobserver ? dr_jobserver_env(l->o.jobserver) : NULL;
+	const char *const *js = l->o.jobserver ? dr_jobserver_env(l->o.jobserver, style) : NULL;
+	struct dr_local_base *base = &l->bases[style];
 	uint32_t n = 0, more = 1;
 	char **envp;
 
@@ -85,10 +86,10 @@ make_base(struct dr_local *l)
 	set(envp, &n, envp[n]);
 	if (make_chain(l, envp, n))
 		return -1;
-	l->chain = place_of(envp, n, "DAGRUN_TASKS", 12);
+	base->chain = place_of(envp, n, "DAGRUN_TASKS", 12);
 	set(envp, &n, l->above);
-	l->n_base = n;
-	l->base = envp;
+	base->n = n;
+	base->envp = envp;
 	return 0;
 }
 
@@ -153,15 +154,16 @@ add_place(struct dr_local *l, struct dr_stage_env *se, const struct dr_env *e, s
 static int
 make_stage(struct dr_local *l, const struct dr_stage *st, struct dr_stage_env *se, struct dr_err *err)
 {
+	const struct dr_local_base *base = &l->bases[st->jobserver];
 	char *tmpdir = NULL, *var;
 
-	se->n = l->n_base;
+	se->n = base->n;
 	se->n_places = 0;
-	se->envp = dr_arena_array(&l->env_arena, (size_t)l->n_base + st->n_env + 2, sizeof(*se->envp));
+	se->envp = dr_arena_array(&l->env_arena, (size_t)base->n + st->n_env + 2, sizeof(*se->envp));
 	se->places = dr_arena_array(&l->env_arena, st->n_env, sizeof(*se->places));
 	if (!se->envp || !se->places)
 		return dr_err_nomem(err);
-	memcpy(se->envp, l->base, l->n_base * sizeof(*se->envp));
+	memcpy(se->envp, base->envp, base->n * sizeof(*se->envp));
 	if (se->tmp) {
 		tmpdir = dr_arena_strndup(&l->env_arena, "TMPDIR=", 7);
 		if (!tmpdir)
@@ -196,17 +198,19 @@ dr_local_stage_env(struct dr_local *l, uint32_t stage, struct dr_err *err)
 {
 	const struct dr_stage *st = &l->o.plan->pipeline->stages[stage];
 	struct dr_stage_env *se = &l->envs[stage];
+	const struct dr_local_base *base = &l->bases[st->jobserver];
 
 	if (se->envp)
 		return se;
-	if (!l->base && make_base(l)) {
+	if (!base->envp && make_base(l, st->jobserver)) {
 		dr_err_nomem(err);
 		return NULL;
 	}
 	se->tmp = has_tmp(st);
+	se->chain = base->chain;
 	if (!st->n_env && !se->tmp) {
-		se->envp = l->base;
-		se->n = l->n_base;
+		se->envp = base->envp;
+		se->n = base->n;
 	} else if (make_stage(l, st, se, err)) {
 		se->envp = NULL;
 		return NULL;
@@ -227,8 +231,8 @@ dr_local_env(struct dr_local *l, uint32_t task, const struct dr_values *v, const
 	dr_buf_reset(b);
 	dr_buf_addf(b, "%s%016" PRIx64 "%016" PRIx64, l->above, l->o.plan->graph->tasks[task].id.hi,
 		    l->o.plan->graph->tasks[task].id.lo);
-	se->envp[l->chain] = b->failed ? NULL : dr_arena_strndup(&l->arena, b->p, b->n);
-	if (!se->envp[l->chain]) {
+	se->envp[se->chain] = b->failed ? NULL : dr_arena_strndup(&l->arena, b->p, b->n);
+	if (!se->envp[se->chain]) {
 		dr_err_nomem(err);
 		return NULL;
 	}

@@ -21,11 +21,18 @@ struct dr_stage_env {
 	char **envp; /* NULL-terminated; NULL: not made yet */
 	uint32_t n;
 	bool tmp;        /* command or environment has {tmp} */
+	uint32_t chain;  /* place of DAGRUN_TASKS */
 	uint32_t tmpdir; /* tmp: place of TMPDIR, or DR_NONE: the stage sets it */
 	struct dr_env_place *places;
 	uint32_t n_places;
 	/* Where PATH leads to: what argv began with, and the file. One stage starts one program, as a rule. */
 	char *program, *found;
+};
+
+/* What the environment of every stage begins with that is told of the jobserver in one style. */
+struct dr_local_base {
+	char **envp;       /* NULL: not made yet */
+	uint32_t n, chain; /* chain: place of DAGRUN_TASKS in it */
 };
 
 enum dr_cause { DR_CAUSE_NONE, DR_CAUSE_TIMEOUT, DR_CAUSE_CANCELLED };
@@ -62,8 +69,7 @@ struct dr_local {
 	struct dr_local_slot *ended, **ended_tail; /* in the order of their ends */
 	uint8_t *flags;                            /* a byte a task: DR_LOCAL_… */
 	struct dr_stage_env *envs;                 /* by stage */
-	char **base; /* what every stage's environment begins with; NULL: not made yet */
-	uint32_t n_base, chain; /* chain: place of DAGRUN_TASKS in it */
+	struct dr_local_base bases[DR_STYLES];
 	char *above; /* what it is to begin with: what we inherited, and our state directory */
 	struct dr_arena env_arena;
 	struct dr_arena arena; /* of one start */

@@ -180,11 +180,18 @@ open_redirect(struct launch *la, const struct dr_exec_redirect *r, struct dr_err
 static int
 pass_jobserver(struct launch *la, struct dr_err *err)
 {
-	int to[2], above;
+	struct dr_jobserver *js = la->l->o.jobserver;
+	enum dr_style style = la->stage->jobserver;
+	int to[2], hidden[2], above;
 
-	if (!la->l->o.jobserver)
+	if (!js)
 		return 0;
-	if (dr_jobserver_child_fds(la->l->o.jobserver, &la->js[0], &la->js[1], &to[0], &to[1], err))
+	dr_jobserver_hidden(js, style, hidden);
+	for (int i = 0; i < 2; i++) {
+		if (hidden[i] >= 0)
+			pass(la, -1, hidden[i]);
+	}
+	if (dr_jobserver_child_fds(js, style, &la->js[0], &la->js[1], &to[0], &to[1], err))
 		return -1;
 	if (la->js[0] < 0)
 		return 0;

@@ -52,6 +52,7 @@ enum option {
 	OPT_FORGET,
 	OPT_MAX_FAILURES,
 	OPT_WAIT,
+	OPT_JOBSERVER_STYLE,
 	OPT_PROGRESS,
 	OPT_COLOR,
 	OPT_HELP,
@@ -101,6 +102,7 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_FORGET] = { 0, "forget", DR_ARG_NONE, NULL, "drop the records of TARGETs: they are made again" },
 	[OPT_MAX_FAILURES] = { 0, "max-failures", DR_ARG_NEEDED, "N", "start nothing more after N failures (1; with -k no limit)" },
 	[OPT_WAIT] = { 0, "wait", DR_ARG_NEEDED, "SECONDS", "how long another run may keep the state locked (10)" },
+	[OPT_JOBSERVER_STYLE] = { 0, "jobserver-style", DR_ARG_NEEDED, "both|pipe|fifo|none", "how tasks are told of our jobserver (both)" },
 	[OPT_PROGRESS] = { 0, "progress", DR_ARG_NEEDED, "auto|bar|plain|json|none", "how progress is shown (auto)" },
 	[OPT_COLOR] = { 0, "color", DR_ARG_NEEDED, "auto|always|never", "colours (auto)" },
 	[OPT_HELP] = { 'h', "help", DR_ARG_NONE, NULL, "print this" },
@@ -197,9 +199,16 @@ set_choice(struct parser *p, enum option o, const char *value)
 	static const char *const colours[] = {
 		[DR_COLOUR_AUTO] = "auto", [DR_COLOUR_ALWAYS] = "always", [DR_COLOUR_NEVER] = "never"
 	};
+	static const char *const styles[] = {
+		[DR_STYLE_BOTH] = "both", [DR_STYLE_PIPE] = "pipe", [DR_STYLE_FIFO] = "fifo", [DR_STYLE_NONE] = "none"
+	};
 	uint32_t i = DR_GRAPH_AUTO;
 
-	if (o == OPT_GRAPH) {
+	if (o == OPT_JOBSERVER_STYLE) {
+		if (choose(p, o, value, styles, DR_STYLES, "both, pipe, fifo or none", &i))
+			return -1;
+		p->out->options.style = (enum dr_style)i;
+	} else if (o == OPT_GRAPH) {
 		if (value && choose(p, o, value, formats, sizeof(formats) / sizeof(*formats),
 				    "text, dot, svg, mermaid or json", &i))
 			return -1;
@@ -349,6 +358,7 @@ apply(struct parser *p, enum option o, const char *value)
 	case OPT_IGNORE: opt->ignore = true; return 0;
 	case OPT_SYNC: return set_sync(p, value);
 	case OPT_GRAPH:
+	case OPT_JOBSERVER_STYLE:
 	case OPT_PROGRESS:
 	case OPT_COLOR: return set_choice(p, o, value);
 	case OPT_FULL: opt->full = true; return 0;

@@ -167,6 +167,7 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 {
 	static const char *const orders[] = { "input", "any", NULL }, *const shapes[] = { "rounds", NULL };
 	static const char *const keeps[] = { "yes", "no", NULL }, *const ok[] = { "ok", NULL };
+	static const char *const styles[] = { "both", "pipe", "fifo", "none", NULL };
 	struct dr_stage *st = g->st;
 	bool tree;
 	int choice;
@@ -194,6 +195,10 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 		break;
 	case DR_KEY_POOL:
 		take_pool(g, k);
+		break;
+	case DR_KEY_JOBSERVER:
+		choice = dr_parse_choice(g->ps, &g->sc, k, styles);
+		st->jobserver = (enum dr_style)(DR_STYLE_BOTH + choice);
 		break;
 	case DR_KEY_MISSING:
 		st->missing_ok = dr_parse_choice(g->ps, &g->sc, k, ok) == 0;

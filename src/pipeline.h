@@ -10,6 +10,7 @@
 #include "command.h"
 #include "dagrun.h"
 #include "map.h"
+#include "style.h"
 #include "template.h"
 
 enum dr_generator {
@@ -135,6 +136,7 @@ struct dr_stage {
 		part;   /* merge: directory of the inner nodes, without a '/' at its end; n 0: default */
 	bool missing_ok; /* merge, task: takes those inputs that could be made */
 	uint32_t slots; /* at least 1 */
+	enum dr_style jobserver;
 	uint32_t pool;  /* the number of its pool, from 1: pipeline.pools[pool - 1]; 0: none */
 	uint32_t retries;
 	int64_t timeout;    /* ns; 0: none */

@@ -7,6 +7,7 @@
 
 #include "export.h"
 #include "parse.h"
+#include "style.h"
 
 enum dr_graph_format {
 	DR_GRAPH_NONE,
@@ -27,6 +28,7 @@ struct dr_options {
 	const char *program; /* how we were called, for messages that say what to type */
 	uint32_t jobs;       /* -j; 0: not given */
 	double load;         /* -l; 0: none */
+	enum dr_style style; /* --jobserver-style */
 	bool dry_run;        /* -n */
 	bool question;       /* -q */
 	bool always;         /* -B */

@@ -223,10 +223,13 @@ open_jobserver(struct dr_run *r)
 		.flags = &s->makeflags,
 		.jobs = s->options.jobs,
 		.processors = dr_processors(),
+		.style = s->options.style,
 		.warn = warn,
 		.warn_arg = r,
 	};
 
+	for (uint32_t i = 0; i < s->pipeline->n_stages; i++)
+		o.styles |= 1U << s->pipeline->stages[i].jobserver;
 	return dr_jobserver_open(&o, &r->jobserver, r->err);
 }
 

@@ -116,7 +116,8 @@ file_actions(const struct dr_spawn *sp, posix_spawn_file_actions_t *fa)
 		rc = posix_spawn_file_actions_addfchdir_np(fa, sp->cwd);
 	/* Onto itself too: that is how one descriptor stays open across the exec. */
 	for (uint32_t i = 0; !rc && i < sp->n_fds; i++)
-		rc = posix_spawn_file_actions_adddup2(fa, sp->fds[i].from, sp->fds[i].to);
+		rc = sp->fds[i].from < 0 ? posix_spawn_file_actions_addclose(fa, sp->fds[i].to) :
+					   posix_spawn_file_actions_adddup2(fa, sp->fds[i].from, sp->fds[i].to);
 	return rc;
 }
 
@@ -169,7 +170,9 @@ become(const struct dr_spawn *sp, const char *path, char *const *argv)
 	for (uint32_t i = 0; i < sp->n_fds; i++) {
 		int from = sp->fds[i].from, to = sp->fds[i].to, flags;
 
-		if (from != to) {
+		if (from < 0) {
+			close(to);
+		} else if (from != to) {
 			if (dup2(from, to) < 0)
 				return;
 		} else {

@@ -8,7 +8,7 @@
 
 struct dr_err;
 
-/* In the child `to` becomes a copy of `from` (not close-on-exec). Done in order. */
+/* In the child `to` becomes a copy of `from` (not close-on-exec); from -1: it is closed. Done in order. */
 struct dr_spawn_fd {
 	int from, to;
 };

@@ -294,6 +294,43 @@ def serves_until(floor, sig):
     equal(os.listdir('tmp'), [], 'left in TMPDIR')
 
 
+def hides(floor, style):
+    """From one stage, in whose place another make would be; the others have it."""
+    pool = Pool(style, 'ABC')
+    write('sub.mk', 'all: a b\na b: ; @echo $@\n')
+    write('Dagfile', """task seen
+  out = seen
+  run = printenv MAKEFLAGS > {out}
+
+task unseen
+  out = unseen
+  jobserver = none
+  run =
+    printenv MAKEFLAGS > {out}
+    ! [ -e /dev/fd/%d ] && ! [ -e /dev/fd/%d ]
+    make -s -f sub.mk >> {out} 2>&1
+    make -s -j2 -f sub.mk >> {out} 2>&1
+""" % (pool.r, pool.w))
+    floor.dagrun(pool=pool, flags='k' + pool.flags + ' -- A=b')
+    equal(floor.finish('both'), 0, 'exit: ' + floor.text())
+    equal(floor.text('seen'), 'k' + pool.flags + ' -- A=b\n', 'what the others have')
+    # Those of -j2 come in any order.
+    lines = floor.text('unseen').split('\n')[:-1]
+    equal(lines[:3] + sorted(lines[3:]), ['k -- A=b', 'a', 'b', 'a', 'b'], 'what is not seen')
+    pool.whole('one was hidden')
+
+
+def bmakes(floor):
+    """It ends when it sees a word that begins with --jobserver."""
+    if os.system('command -v bmake >/dev/null'):
+        return
+    write('sub.mk', 'all: a b\na b: ; @echo $@\n')
+    write('Dagfile', 'task t\n  out = t\n  jobserver = none\n  run = bmake -f sub.mk > {out}\n')
+    floor.dagrun('-j4')
+    equal(floor.finish('bmake'), 0, 'exit: ' + floor.text())
+    equal(floor.text('t'), 'a\nb\n', 'what it printed')
+
+
 LOSES = '''args n
   list = a b
 
@@ -380,12 +417,12 @@ for _s in STYLES:
     TESTS += [('%s %s' % (name, _s), fn, _s) for name, fn in (
         ('success', succeeds), ('freed', takes_what_becomes_free), ('early', gives_back_what_it_needs_no_more),
         ('failure', fails), ('keep-going', keeps_going), ('no-start', cannot_start), ('last-wins', last_wins),
-        ('cap', capped), ('reads-none', reads_none), ('one-task', one_task_reads_none), ('makes', passes_on))]
+        ('cap', capped), ('reads-none', reads_none), ('one-task', one_task_reads_none), ('makes', passes_on), ('hides', hides))]
     TESTS += [('%s %s' % (_sig.name, _s), ends_by, _s, _sig)
               for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 TESTS += [(fn.__name__, fn) for fn in (
     closed, files, swapped, two_pipes, withheld, no_fifo, not_a_fifo, unknown, last_is_bad, serves, serves_makes,
-    serves_both_addresses, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun)]
+    serves_both_addresses, bmakes, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun)]
 TESTS += [('serves ' + _sig.name, serves_until, _sig) for _sig in (signal.SIGINT, signal.SIGTERM)]
 
 if __name__ == '__main__':

@@ -30,6 +30,8 @@ struct fix {
 	int warnings;
 	char warning[1000];
 	struct dr_makeflags flags;
+	enum dr_style style; /* options of the next opening */
+	unsigned styles;
 	struct dr_jobserver *js;
 	struct dr_err err;
 };
@@ -91,7 +93,8 @@ static int
 try_open(struct fix *f, uint32_t jobs, uint32_t processors)
 {
 	struct dr_jobserver_options o = {
-		.flags = &f->flags, .jobs = jobs, .processors = processors, .warn = warned, .warn_arg = f
+		.flags = &f->flags, .jobs = jobs, .processors = processors, .warn = warned, .warn_arg = f,
+		.style = f->style, .styles = f->styles
 	};
 
 	parse(f);
@@ -185,7 +188,7 @@ told(struct fix *f, const char *name)
 {
 	size_t n = strlen(name);
 
-	for (const char *const *e = dr_jobserver_env(f->js); *e; e++) {
+	for (const char *const *e = dr_jobserver_env(f->js, DR_STYLE_DEFAULT); *e; e++) {
 		if (strncmp(*e, name, n) == 0 && (*e)[n] == '=')
 			return *e + n + 1;
 	}
@@ -226,7 +229,7 @@ distinct_bytes(struct fix *f, bool fifo)
 		assert_int_equal(dr_jobserver_held(f->js), 8 - n);
 		assert_int_equal(take_all(f), n);
 	}
-	assert_null(*dr_jobserver_env(f->js));
+	assert_null(*dr_jobserver_env(f->js, DR_STYLE_DEFAULT));
 	assert_int_equal(fcntl(f->r, F_GETFL), rf);
 	assert_int_equal(fcntl(f->w, F_GETFL), wf);
 	assert_int_equal(fcntl(f->r, F_GETFD), rd);
@@ -446,7 +449,7 @@ assert_dead(struct fix *f, const char *cause, const char *cure)
 
 	assert_unusable(f, cause, cure);
 	assert_string_equal(told(f, "MAKEFLAGS"), "k");
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(r, -1);
 	assert_int_equal(to_w, -1);
 	/* Who wants one task at a time has nothing to be told. */
@@ -593,7 +596,7 @@ a_style_that_is_not_known(void **state)
 	snprintf(f->words, sizeof(f->words), "k -j4 --jobserver-auth=sem:abc");
 	assert_unusable(f, "'sem:abc'", "--jobserver-style");
 	/* A child may know it. */
-	assert_null(*dr_jobserver_env(f->js));
+	assert_null(*dr_jobserver_env(f->js, DR_STYLE_DEFAULT));
 }
 
 static void
@@ -705,7 +708,7 @@ one_pool_two_addresses(void **state)
 	assert_int_equal(stat(again, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_true(r >= 0 && w >= 0 && r != w);
 	assert_int_equal(to_r, env_r);
 	assert_int_equal(to_w, env_w);
@@ -719,7 +722,7 @@ one_pool_two_addresses(void **state)
 	/* A child that makes its description non-blocking changes nobody else's. */
 	assert_int_equal(fcntl(r, F_SETFL, O_NONBLOCK), 0);
 	close(r);
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &fd, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &fd, &to_r, &to_w, &f->err), 0);
 	assert_false(fcntl(r, F_GETFL) & O_NONBLOCK);
 	close(fd);
 
@@ -771,7 +774,7 @@ the_fifo_can_be_removed_early(void **state)
 	dr_jobserver_remove(f->js);
 	/* Who cleans the temporary directory takes no token from us. */
 	assert_int_equal(dr_jobserver_give(f->js, &f->err), 0);
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_tokens(r, "+");
 	close(r);
 	close(w);
@@ -785,8 +788,8 @@ one_job_makes_no_pool(void **state)
 
 	open_js(f, 1);
 	assert_int_equal(take_all(f), 1);
-	assert_null(*dr_jobserver_env(f->js));
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_null(*dr_jobserver_env(f->js, DR_STYLE_DEFAULT));
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(r & w & to_r & to_w, -1);
 	assert_int_equal(entries(f), 0);
 	close_js(f);
@@ -880,7 +883,7 @@ what_did_not_come_back(void **state)
 	open_js(f, 4);
 	/* There is none yet. */
 	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
 	assert_int_equal(read(r, c, 2), 2);
 	assert_int_equal(dr_jobserver_reconcile(f->js), 2);
@@ -897,6 +900,103 @@ what_did_not_come_back(void **state)
 	assert_int_equal(count(r), 3);
 	close(r);
 	close(w);
+}
+
+/* What a child of a style is told, in the order of the variables; the fifo's path is PATH. */
+static const char *
+told_in(struct fix *f, enum dr_style style)
+{
+	static char all[3000];
+	const char *const *e = dr_jobserver_env(f->js, style);
+	char *fifo, *end;
+
+	all[0] = '\0';
+	for (; *e; e++) {
+		strcat(all, *e);
+		strcat(all, ";");
+	}
+	while ((fifo = strstr(all, f->dir)) != NULL) {
+		end = fifo + strcspn(fifo, " ;");
+		memcpy(fifo, "PATH", 4);
+		memmove(fifo + 4, end, strlen(end) + 1);
+	}
+	return all;
+}
+
+static void
+styles_of_a_server(void **state)
+{
+	struct fix *f = *state;
+	int r, w, to_r, to_w, hidden[2];
+
+	setenv("MAKEFLAGS", "k -- A=b", 1);
+	f->styles = 1U << DR_STYLE_FIFO;
+	open_js(f, 3);
+	assert_string_equal(told_in(f, DR_STYLE_BOTH),
+			    "MAKEFLAGS=k -j3 --jobserver-auth=100,101 -- A=b --jobserver-auth=fifo:PATH;"
+			    "MFLAGS=-j3 --jobserver-auth=100,101;"
+			    "CARGO_MAKEFLAGS= -j3 --jobserver-auth=100,101 -- --jobserver-auth=fifo:PATH;");
+	assert_string_equal(told_in(f, DR_STYLE_PIPE), "MAKEFLAGS=k -j3 --jobserver-auth=100,101 -- A=b;"
+						       "MFLAGS=-j3 --jobserver-auth=100,101;"
+						       "CARGO_MAKEFLAGS= -j3 --jobserver-auth=100,101;");
+	assert_string_equal(told_in(f, DR_STYLE_FIFO), "MAKEFLAGS=k -j3 --jobserver-auth=fifo:PATH -- A=b;"
+						       "MFLAGS=-j3 --jobserver-auth=fifo:PATH;"
+						       "CARGO_MAKEFLAGS= -j3 --jobserver-auth=fifo:PATH;");
+	assert_string_equal(told_in(f, DR_STYLE_NONE), "");
+	for (enum dr_style s = DR_STYLE_DEFAULT; s < DR_STYLES; s++) {
+		bool given = s != DR_STYLE_FIFO && s != DR_STYLE_NONE;
+
+		assert_int_equal(dr_jobserver_child_fds(f->js, s, &r, &w, &to_r, &to_w, &f->err), 0);
+		assert_int_equal(to_r, given ? 100 : -1);
+		assert_int_equal(w >= 0, given);
+		dr_close(&r);
+		dr_close(&w);
+		dr_jobserver_hidden(f->js, s, hidden);
+		assert_int_equal(hidden[0], -1);
+	}
+}
+
+/* Set, though empty: a make above, without a pool. */
+static void
+nothing_is_told(void **state)
+{
+	struct fix *f = *state;
+
+	f->style = DR_STYLE_NONE;
+	open_js(f, 3);
+	assert_string_equal(told_in(f, DR_STYLE_DEFAULT), "MAKEFLAGS=;");
+	/* Our own tasks have their pool, without a fifo that nobody needs. */
+	assert_int_equal(take_all(f), 3);
+	assert_int_equal(entries(f), 0);
+	assert_int_equal(f->warnings, 0);
+}
+
+static void
+styles_of_a_client(void **state)
+{
+	struct fix *f = *state;
+	char words[500];
+	int hidden[2];
+
+	own_pool(f, false, "ABC");
+	snprintf(words, sizeof(words), "k%s -- A=b", f->words);
+	setenv("MAKEFLAGS", words, 1);
+	snprintf(words, sizeof(words), "-k%s", f->words);
+	setenv("MFLAGS", words, 1);
+	setenv("CARGO_MAKEFLAGS", f->words, 1);
+	open_js(f, 0);
+	for (enum dr_style s = DR_STYLE_DEFAULT; s < DR_STYLE_NONE; s++) {
+		assert_string_equal(told_in(f, s), "");
+		dr_jobserver_hidden(f->js, s, hidden);
+		assert_int_equal(hidden[0], -1);
+		assert_int_equal(hidden[1], -1);
+	}
+	assert_string_equal(told_in(f, DR_STYLE_NONE), "MAKEFLAGS=k -- A=b;MFLAGS=-k;CARGO_MAKEFLAGS=;");
+	dr_jobserver_hidden(f->js, DR_STYLE_NONE, hidden);
+	assert_int_equal(hidden[0], f->r);
+	assert_int_equal(hidden[1], f->w);
+	close_js(f);
+	assert_tokens(f->r, "ABC");
 }
 
 static void
@@ -957,7 +1057,7 @@ what_the_dead_left_is_swept(void **state)
 	snprintf(path, sizeof(path), "%s/dagrun-jobserver-link", f->dir);
 	assert_int_equal(symlink(living, path), 0);
 	open_js(f, 3);
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_false(is_there(dead, "."));
 	assert_true(is_there(living, "pool"));
 	assert_true(is_there(other, "file"));
@@ -992,7 +1092,7 @@ large(struct fix *f, uint32_t jobs)
 	open_js(f, jobs);
 	limit = dr_jobserver_limit(f->js);
 	assert_true(limit > 1 && limit <= jobs);
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	/* What was taken can be given back without waiting, in whatever order the pages were read. */
 	for (uint32_t i = 0; i < limit + 10000; i++) {
 		assert_int_equal(read(r, &c, 1), 1);
@@ -1032,7 +1132,7 @@ no_place_for_a_fifo(void **state)
 	assert_int_equal(f->warnings, 1);
 	assert_non_null(strstr(f->warning, gone));
 	assert_int_equal(take_all(f), 4);
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_false(fcntl(r, F_GETFL) & O_NONBLOCK);
 	assert_int_equal(count(r), 0);
 	close_js(f);
@@ -1077,8 +1177,8 @@ no_descriptors_for_a_pool(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	for (int i = 0; i < 2; i++)
 		rcs[i] = dr_jobserver_take(f->js, &f->err);
-	rcs[2] = dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err);
-	assert_null(*dr_jobserver_env(f->js));
+	rcs[2] = dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err);
+	assert_null(*dr_jobserver_env(f->js, DR_STYLE_DEFAULT));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	assert_int_equal(rcs[0], 0);
 	assert_int_equal(rcs[1], 0);
@@ -1104,7 +1204,7 @@ a_low_limit_of_descriptors(void **state)
 	low.rlim_cur = 64;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	v = told(f, "MAKEFLAGS");
-	assert_int_equal(dr_jobserver_child_fds(f->js, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	assert_non_null(v);
 	assert_int_equal(strncmp(v, " -j4 -- --jobserver-auth=fifo:", 30), 0);
@@ -1143,6 +1243,9 @@ main(void)
 		T(one_job_makes_no_pool),
 		T(inherited_words_are_kept),
 		T(inherited_words_stand_around_the_pool),
+		T(styles_of_a_server),
+		T(nothing_is_told),
+		T(styles_of_a_client),
 		T(what_did_not_come_back),
 		T(another_s_pool_is_not_set_right),
 		T(what_the_dead_left_is_swept),

@@ -392,11 +392,16 @@ numbers_and_times(void **state)
 	assert_true(p.options.max_failures == 4000000000u);
 	assert_true(p.options.wait == 0);
 	dr_options_free(&p);
+	accept(&p, "--jobserver-style=fifo");
+	assert_int_equal(p.options.style, DR_STYLE_FIFO);
+	dr_options_free(&p);
 	accept(&p, "--wait", "1.5");
 	assert_true(p.options.wait == INT64_C(1500000000));
 	dr_options_free(&p);
 	refuse("--max-failures takes a number from 1 on, not '0'", "--max-failures=0");
 	refuse("--max-failures takes a number from 1 on, not 'x'", "--max-failures", "x");
+	refuse("--jobserver-style takes both, pipe, fifo or none", "--jobserver-style=");
+	refuse("--jobserver-style takes both, pipe, fifo or none", "--jobserver-style=no");
 	refuse("--wait takes a time", "--wait=soon");
 	refuse("--wait takes a time", "--wait=-1");
 }
@@ -577,7 +582,7 @@ suitable(const char *name)
 {
 	static const char *const values[][2] = {
 		{ "jobs", "3" },      { "load-average", "2" }, { "output-sync", "line" }, { "graph", "dot" },
-		{ "explain", "x" },   { "max-failures", "2" }, { "wait", "5" },           { "progress", "bar" },
+		{ "explain", "x" },   { "max-failures", "2" }, { "wait", "5" },           { "jobserver-style", "none" }, { "progress", "bar" },
 		{ "color", "never" }, { "export", "make" },
 	};
 
