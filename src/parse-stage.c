@@ -121,6 +121,33 @@ take_fan_in(struct dr_stage_reader *g, const struct dr_key *k)
 		dr_lex_error(g->ps->p, g->ps->diags, k->value.pos, "'fan-in' must be at least 2, or 'all'");
 }
 
+/* N, or A..B. */
+static void
+take_slots(struct dr_stage_reader *g, const struct dr_key *k)
+{
+	struct dr_parse *ps = g->ps;
+	uint64_t from, to;
+	struct dr_str s;
+	size_t n = 0;
+
+	if (dr_parse_constant(ps, &g->sc, &k->value, &s))
+		return;
+	while (n + 1 < s.n && memcmp(s.p + n, "..", 2) != 0)
+		n++;
+	if (n + 1 >= s.n) {
+		dr_parse_number(ps, &g->sc, k, 1, &g->st->slots);
+		return;
+	}
+	if (dr_parse_uint((struct dr_str){ s.p, n }, UINT32_MAX - 1, &from) ||
+	    dr_parse_uint((struct dr_str){ s.p + n + 2, s.n - n - 2 }, UINT32_MAX - 1, &to) || !from || to < from) {
+		dr_lex_error(ps->p, ps->diags, k->value.pos,
+			     "'%.*s' is no range for 'slots': write 1..8, the least and the most", (int)s.n, s.p);
+		return;
+	}
+	g->st->slots = (uint32_t)from;
+	g->st->slots_most = (uint32_t)to;
+}
+
 static void
 take_env(struct dr_stage_reader *g, struct dr_str name, const struct dr_key *k)
 {
@@ -191,7 +218,7 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 		dr_parse_path(g->ps, &g->sc, k, DR_PATH_PART, &st->part, &tree);
 		break;
 	case DR_KEY_SLOTS:
-		dr_parse_number(g->ps, &g->sc, k, 1, &st->slots);
+		take_slots(g, k);
 		break;
 	case DR_KEY_POOL:
 		take_pool(g, k);

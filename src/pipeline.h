@@ -136,6 +136,7 @@ struct dr_stage {
 		part;   /* merge: directory of the inner nodes, without a '/' at its end; n 0: default */
 	bool missing_ok; /* merge, task: takes those inputs that could be made */
 	uint32_t slots; /* at least 1 */
+	uint32_t slots_most; /* of a..b, where idle ones are to be had; 0: the same */
 	enum dr_style jobserver;
 	uint32_t pool;  /* the number of its pool, from 1: pipeline.pools[pool - 1]; 0: none */
 	uint32_t retries;

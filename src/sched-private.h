@@ -34,6 +34,12 @@ void dr_sched_set_state(struct dr_sched *s, uint32_t task, enum dr_state state, 
 /* The task has no place in its pool any more. */
 void dr_sched_leave_pool(struct dr_sched *s, uint32_t task);
 
+uint32_t dr_sched_need(const struct dr_sched *s, uint32_t task); /* slots; never more than there are */
+
+/* sched-elastic.c: how many slots a task gets that has left its queue and has `slots` of the idle ones: up to as many
+ * as its stage says, of those that are idle and that no other ready task could use. */
+uint32_t dr_sched_share(struct dr_sched *s, uint32_t task, uint32_t slots);
+
 /* sched-end.c. Nothing new starts any more. */
 void dr_sched_halt(struct dr_sched *s);
 void dr_sched_complete(struct dr_sched *s, uint32_t task, const struct dr_grant *grant);

@@ -13,8 +13,8 @@ enum {
 	LOAD_MS = 1000, /* the load falls no quicker than that */
 };
 
-static uint32_t
-need_of(const struct dr_sched *s, uint32_t task)
+uint32_t
+dr_sched_need(const struct dr_sched *s, uint32_t task)
 {
 	uint32_t n = s->o.stages[s->graph->tasks[task].stage].slots;
 
@@ -39,7 +39,7 @@ dr_sched_enqueue(struct dr_sched *s, uint32_t task)
 	if (dr_pools_full(&s->pools, task))
 		dr_pools_block(&s->pools, task);
 	else
-		dr_ready_push(need_of(s, task) > 1 ? &s->wide : &s->narrow, task);
+		dr_ready_push(dr_sched_need(s, task) > 1 ? &s->wide : &s->narrow, task);
 }
 
 /* The task has no place in its pool any more. */
@@ -73,7 +73,7 @@ fill(struct dr_sched *s)
 		if (!dr_sched_pending(&s->graph->tasks[t]))
 			continue;
 		s->wanted++;
-		wide += need_of(s, t) > 1;
+		wide += dr_sched_need(s, t) > 1;
 	}
 	if (dr_pools_init(&s->pools, s->graph, s->o.stages, s->o.pools, s->o.n_pools) ||
 	    dr_grow(&s->narrow.v, &s->narrow.cap, s->wanted - wide, sizeof(*s->narrow.v)) ||
@@ -184,15 +184,15 @@ pick(struct dr_sched *s, int64_t now)
 static enum dr_gathered
 obtain(struct dr_sched *s, uint32_t task, int64_t now, uint32_t *slots)
 {
-	uint32_t need = need_of(s, task), idle;
+	uint32_t need = dr_sched_need(s, task), idle;
 	enum dr_gathered rc;
 
 	if (need == 1) {
-		*slots = 1;
 		if (!dr_slots_take(&s->slots, 1))
 			return DR_GATHER_WAIT;
 		dr_ready_pop(&s->narrow);
 		dr_pools_take(&s->pools, task);
+		*slots = dr_sched_share(s, task, 1);
 		return DR_GATHER_START;
 	}
 	if (s->gather.task == DR_NONE) {
@@ -211,7 +211,7 @@ obtain(struct dr_sched *s, uint32_t task, int64_t now, uint32_t *slots)
 	if (rc == DR_GATHER_START) {
 		s->gather.task = DR_NONE;
 		idle = dr_slots_idle(&s->slots);
-		*slots = idle < need ? idle : need;
+		*slots = dr_sched_share(s, task, idle < need ? idle : need);
 	}
 	return rc;
 }

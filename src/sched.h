@@ -48,6 +48,7 @@ struct dr_tokens {
 /* Per stage, as the pipeline says. */
 struct dr_sched_stage {
 	uint32_t slots; /* UINT32_MAX or more than the limit: all */
+	uint32_t most;  /* so many, where tokens are idle that no other ready task could use; less than slots: slots */
 	uint32_t retries;
 	bool frees; /* its end lets intermediates be reclaimed: such tasks go first */
 	bool missing;   /* its tasks do without inputs whose producers failed: see `enough` */

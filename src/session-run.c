@@ -339,6 +339,7 @@ open_sched(struct dr_run *r)
 	for (uint32_t i = 0; i < p->n_stages; i++)
 		r->stages[i] = (struct dr_sched_stage){
 			.slots = p->stages[i].slots,
+			.most = p->stages[i].slots_most,
 			.retries = p->stages[i].retries,
 			.frees = frees(s, i),
 			.pool = p->stages[i].pool,

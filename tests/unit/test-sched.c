@@ -59,7 +59,7 @@ struct sim {
 	uint32_t laters;        /* in a row */
 	uint32_t cancels, hard_cancels;
 	uint64_t starts, failures;
-	bool all_narrow, stopped, big;
+	bool all_narrow, stopped, big, extra;
 };
 
 #define CHECK(sim, cond)                                                                                     \
@@ -87,6 +87,14 @@ need_of(const struct sim *w, uint32_t t)
 	uint32_t n = w->stages[w->g->tasks[t].stage].slots;
 
 	return n > w->o.limit ? w->o.limit : n;
+}
+
+static uint32_t
+most_of(const struct sim *w, uint32_t t)
+{
+	uint32_t n = w->stages[w->g->tasks[t].stage].most, need = need_of(w, t);
+
+	return n > w->o.limit ? w->o.limit : n > need ? n : need;
 }
 
 static bool
@@ -218,7 +226,7 @@ check_start(struct sim *w, uint32_t t, const struct dr_grant *g)
 	CHECK(w, w->g->tasks[t].state == DR_READY);
 	CHECK(w, model_ready(w, t));
 	CHECK(w, g->attempt == w->m[t].tries + 1);
-	CHECK(w, g->slots >= 1 && g->slots <= need_of(w, t));
+	CHECK(w, g->slots >= 1 && g->slots <= most_of(w, t));
 	CHECK(w, w->used + g->slots <= w->o.limit);
 	CHECK(w, w->used + g->slots <= w->held);
 	if (w->big)
@@ -272,6 +280,10 @@ fake_start(struct dr_executor *ex, uint32_t t, const struct dr_grant *g, struct 
 	struct model *m = &w->m[t];
 
 	check_start(w, t, g);
+	/* What it has beyond its need, none that is ready may lack when the pump is over. */
+	w->extra = w->extra || g->slots > need_of(w, t);
+	if (w->fate[t].busy || w->fate[t].other || w->fate[t].no_start)
+		w->extra = false;
 	if (w->later && rnd(w, 100) < w->later && w->laters < 3) {
 		w->laters++;
 		dr_err_set(err, DR_SYSTEM, "no room");
@@ -476,6 +488,7 @@ check_pumped(struct sim *w)
 		return;
 	/* No token lies where a task could use it. */
 	CHECK(w, !ready || w->held == w->o.limit || !w->pool);
+	CHECK(w, !w->extra || !ready);
 	CHECK(w, dr_sched_wants_token(w->s) == (ready && w->held < w->o.limit));
 }
 
@@ -520,6 +533,7 @@ sim_run(struct sim *w, bool rival)
 
 	for (uint32_t turn = 0;; turn++) {
 		CHECK(w, turn < 100000);
+		w->extra = false;
 		CHECK(w, dr_sched_pump(w->s, w->now, &err) == 0);
 		check_pumped(w);
 		if (dr_sched_finished(w->s))
@@ -578,6 +592,7 @@ random_sim(uint64_t seed)
 		w->stages[i].tolerated = rnd(w, 8) == 0;
 		w->stages[i].pool = w->o.n_pools ? rnd(w, POOLS + 1) : 0;
 		w->stages[i].slots = w->all_narrow ? 1 : rnd(w, 3) ? 1 + rnd(w, 4) : UINT32_MAX;
+		w->stages[i].most = rnd(w, 2) ? 0 : rnd(w, 3) ? rnd(w, 7) : UINT32_MAX;
 	}
 	w->all_narrow = w->all_narrow || w->o.limit == 1;
 	assert_int_equal(dr_graph_file(w->g, DR_STR("outside"), &outside, &err), 0);
@@ -746,6 +761,72 @@ order_of_starts(void **state)
 	sim_run(w, false);
 	assert_int_equal(w->starts, 6);
 	sim_free(w);
+}
+
+/* From two slots up to six of the eight that there are. */
+static struct sim *
+elastic_sim(uint32_t limit, uint32_t elastic, uint32_t others)
+{
+	struct sim *w = sim_new(0, limit);
+
+	w->stages[1].slots = 2;
+	w->stages[1].most = 6;
+	for (uint32_t i = 0; i < elastic; i++)
+		add_task(w, 1, NULL, 0, 0);
+	for (uint32_t i = 0; i < others; i++)
+		add_task(w, 0, NULL, 0, 0);
+	sim_begin(w);
+	for (uint32_t t = 0; t < elastic + others; t++)
+		w->fate[t].takes = 1000 * (int64_t)MS;
+	return w;
+}
+
+/* How many slots the first and the second task got, as a number of two digits. */
+static uint32_t
+shares(struct sim *w)
+{
+	struct dr_err err;
+	uint32_t got;
+
+	assert_int_equal(dr_sched_pump(w->s, w->now, &err), 0);
+	check_pumped(w);
+	got = 10 * (w->m[0].phase == RUNS ? w->m[0].slots : 0) + (w->m[1].phase == RUNS ? w->m[1].slots : 0);
+	sim_run(w, false);
+	sim_free(w);
+	return got;
+}
+
+static void
+idle_slots_are_taken(void **state)
+{
+	struct sim *w;
+
+	(void)state;
+	/* As many as it can use, and none that another could */
+	assert_int_equal(shares(elastic_sim(8, 1, 0)), 60);
+	assert_int_equal(shares(elastic_sim(8, 1, 1)), 61);
+	assert_int_equal(shares(elastic_sim(8, 1, 3)), 51);
+	assert_int_equal(shares(elastic_sim(8, 1, 6)), 21);
+	assert_int_equal(shares(elastic_sim(8, 1, 60)), 21);
+	/* Several share what is left over. */
+	assert_int_equal(shares(elastic_sim(8, 2, 0)), 44);
+	assert_int_equal(shares(elastic_sim(8, 2, 1)), 43);
+	assert_int_equal(shares(elastic_sim(8, 4, 0)), 22);
+	/* Of another's pool what lies there, without waiting for more */
+	w = elastic_sim(8, 1, 0);
+	w->pool = 3;
+	w->rival = 4;
+	assert_int_equal(shares(w), 40);
+	w = elastic_sim(8, 1, 2);
+	w->pool = 3;
+	w->rival = 4;
+	assert_int_equal(shares(w), 21);
+	/* Whose size is not known */
+	w = elastic_sim(UINT32_MAX, 1, 2);
+	w->pool = 4;
+	w->rival = 3;
+	w->all = 7;
+	assert_int_equal(shares(w), 31);
 }
 
 /* A task of four slots where two are to be had: holds them 50 ms, gives them back, and the third time makes
@@ -1104,6 +1185,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order_of_starts),
 		cmocka_unit_test(gathering),
+		cmocka_unit_test(idle_slots_are_taken),
 		cmocka_unit_test(large_among_small),
 		cmocka_unit_test(two_that_gather),
 		cmocka_unit_test(retries_wait_longer_each_time),
