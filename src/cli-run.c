@@ -20,10 +20,12 @@ on_message(void *arg, enum dr_level level, const char *text)
 		dr_buf_adds(&b, text);
 	else
 		dr_buf_addf(&b, "dagrun: %s\n", text);
+	dr_cli_lock(r);
 	if (r->progress)
 		dr_progress_print(r->progress, dr_buf_str(&b), dr_now());
 	else
 		fputs(dr_buf_cstr(&b), stderr);
+	dr_cli_unlock(r);
 	dr_buf_free(&b);
 }
 
@@ -69,7 +71,9 @@ on_started(void *arg, uint32_t task)
 static void
 on_ended(void *arg, const struct dr_task_end *e)
 {
+	dr_cli_lock(arg);
 	dr_report_end(arg, e, dr_now());
+	dr_cli_unlock(arg);
 }
 
 static void
@@ -77,15 +81,24 @@ on_settled(void *arg, uint32_t task, enum dr_progress_end how)
 {
 	struct dr_reporter *r = arg;
 
+	dr_cli_lock(r);
 	dr_progress_ended(r->progress, task, how, dr_now());
+	dr_cli_unlock(r);
 }
 
 static int64_t
 on_tick(void *arg, int64_t now)
 {
 	struct dr_reporter *r = arg;
+	int64_t next;
 
-	return dr_progress_tick(r->progress, now);
+	/* Bars are drawn ten times a second, and nobody who writes through a terminal's bars is kept from it. */
+	if (r->err_is_terminal)
+		return dr_progress_tick(r->progress, now);
+	dr_cli_lock(r);
+	next = dr_progress_tick(r->progress, now);
+	dr_cli_unlock(r);
+	return next;
 }
 
 static void
@@ -93,7 +106,9 @@ on_finished(void *arg)
 {
 	struct dr_reporter *r = arg;
 
+	dr_cli_lock(r);
 	dr_progress_finish(r->progress, dr_now());
+	dr_cli_unlock(r);
 }
 
 static void

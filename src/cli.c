@@ -62,7 +62,12 @@ act(struct dr_context *c, int *signal_number, struct dr_err *err)
 int
 dr_cli(const struct dr_options *o, int *signal_number, struct dr_err *err)
 {
-	struct dr_reporter reporter = { .out_is_terminal = isatty(STDOUT_FILENO) };
+	struct dr_reporter reporter = {
+		.out_is_terminal = isatty(STDOUT_FILENO),
+		.err_is_terminal = isatty(STDERR_FILENO),
+		.lock = -1,
+		.mutex = -1,
+	};
 	struct dr_context *c = dr_context_new(NULL, NULL, err);
 	struct dr_session *s;
 	int status;
@@ -87,6 +92,7 @@ dr_cli(const struct dr_options *o, int *signal_number, struct dr_err *err)
 	if (status == DR_OK || s->told)
 		err->msg[0] = '\0';
 	dr_context_free(c);
+	dr_cli_lock_close(&reporter);
 	dr_reporter_free(&reporter);
 	return status;
 }

@@ -246,6 +246,24 @@ take_letters(struct pass *p, const char *s, const char *next)
 	return false;
 }
 
+/* Of options that make 4.4 has. */
+static void
+take_new(struct dr_makeflags *f, const char *word, size_t n)
+{
+	const char *arg = word[n] ? word + n + 1 : "random";
+	uint64_t seed;
+
+	if (n == 10 && memcmp(word, "sync-mutex", n) == 0 && strncmp(arg, "fnm:", 4) == 0) {
+		dr_buf_reset(&f->sync_mutex);
+		dr_buf_adds(&f->sync_mutex, arg + 4);
+	} else if (n == 7 && memcmp(word, "shuffle", n) == 0) {
+		f->shuffle = strcmp(arg, "reverse") == 0			   ? DR_SHUFFLE_REVERSE :
+			     strcmp(arg, "none") == 0 || strcmp(arg, "identity") == 0 ? DR_SHUFFLE_NONE :
+										     DR_SHUFFLE_RANDOM;
+		f->shuffle_seed = dr_parse_uint(dr_str(arg), UINT64_MAX, &seed) ? 0 : seed;
+	}
+}
+
 /* make itself writes only --trace and those without a letter this way, but a person may set MAKEFLAGS too. */
 static bool
 take_long(struct pass *p, const char *word, const char *next)
@@ -270,6 +288,8 @@ take_long(struct pass *p, const char *word, const char *next)
 
 	if (f && strcmp(word, "trace") == 0)
 		f->trace = true;
+	if (f)
+		take_new(f, word, n);
 	if (f && strcmp(word, "no-print-directory") == 0)
 		f->w = false;
 	if (f && strcmp(word, "no-silent") == 0)
@@ -363,6 +383,8 @@ dr_makeflags_parse(const char *makeflags, const char *makelevel, const char *car
 		rc = add_auth(out, &cargo.auth, cargo.jobs);
 	if (rc == 0 && p.auth.kind == DR_AUTH_NONE)
 		rc = add_auth(out, &p.behind, p.jobs);
+	if (out->sync_mutex.failed)
+		rc = -1;
 	out->jobs = out->n_auths ? out->auths[0].jobs : p.jobs;
 out:
 	if (rc)
@@ -378,4 +400,5 @@ dr_makeflags_free(struct dr_makeflags *f)
 	for (unsigned i = 0; i < f->n_auths; i++)
 		dr_buf_free(&f->auths[i].fifo);
 	f->n_auths = 0;
+	dr_buf_free(&f->sync_mutex);
 }

@@ -20,6 +20,8 @@ struct dr_auth_name {
 /* The last word of MAKEFLAGS, one behind its "--", and CARGO_MAKEFLAGS' can each name one. */
 enum { DR_AUTHS_MAX = 3 };
 
+enum dr_shuffle { DR_SHUFFLE_NONE, DR_SHUFFLE_REVERSE, DR_SHUFFLE_RANDOM };
+
 struct dr_makeflags {
 	bool n, q, t, k, i, s, B, w, trace;
 	bool make; /* a make is above us at all (MAKELEVEL or MAKEFLAGS is set) */
@@ -29,6 +31,10 @@ struct dr_makeflags {
 	unsigned jobs;    /* -jN as make tells it, 0: unknown */
 	double load;      /* -l; 0: none */
 	char output_sync; /* 0 none, 't'arget, 'l'ine, 'r'ecurse */
+	/* What make 4.4 locks while it writes; empty: make locks its standard output. */
+	struct dr_buf sync_mutex;
+	enum dr_shuffle shuffle;
+	uint64_t shuffle_seed;
 };
 
 /* Reads the three variables (NULL: unset). 0, or -1 without memory. */

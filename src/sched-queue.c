@@ -2,12 +2,27 @@
 
 #include "sched-queue.h"
 
+/* splitmix64's last steps: a permutation, so no two tasks have the same. */
+static uint64_t
+place(uint64_t seed, uint32_t task)
+{
+	uint64_t z = seed + (task + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
 bool
 dr_ready_before(const struct dr_ready *q, uint32_t a, uint32_t b)
 {
 	const struct dr_task *ta = &q->graph->tasks[a], *tb = &q->graph->tasks[b];
-	bool fa = q->stages[ta->stage].frees, fb = q->stages[tb->stage].frees;
+	bool fa, fb;
 
+	if (q->shuffle != DR_SHUFFLE_NONE)
+		return q->shuffle == DR_SHUFFLE_REVERSE ? a > b : place(q->seed, a) < place(q->seed, b);
+	fa = q->stages[ta->stage].frees;
+	fb = q->stages[tb->stage].frees;
 	if (fa != fb)
 		return fa;
 	if (ta->path > tb->path)

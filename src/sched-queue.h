@@ -12,12 +12,14 @@
 struct dr_ready {
 	const struct dr_graph *graph;
 	const struct dr_sched_stage *stages;
+	enum dr_shuffle shuffle;
+	uint64_t seed;
 	uint32_t *v; /* malloc'd */
 	uint32_t n, cap;
 };
 
-/* The one order: what frees disk, then the longest path left, then the order of the inputs. Never both ways.
- */
+/* The one order: what frees disk, then the longest path left, then the order of the inputs. Never both ways. Shuffled:
+ * only that of the inputs, backwards or permuted, to show what depends on an order that nobody has written down. */
 bool dr_ready_before(const struct dr_ready *q, uint32_t a, uint32_t b);
 /* The caller has made room: n < cap. */
 void dr_ready_push(struct dr_ready *q, uint32_t task);

@@ -104,6 +104,8 @@ dr_sched_new(struct dr_graph *g, const struct dr_sched_options *o, struct dr_exe
 	s->slots.limit = o->limit ? o->limit : 1;
 	s->narrow.graph = s->wide.graph = g;
 	s->narrow.stages = s->wide.stages = o->stages;
+	s->narrow.shuffle = s->wide.shuffle = o->shuffle;
+	s->narrow.seed = s->wide.seed = o->shuffle_seed;
 	s->gather.task = DR_NONE;
 	s->gather.random = o->seed;
 	s->crowd.most = UINT32_MAX;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "graph.h"
+#include "makeflags.h"
 
 struct dr_err;
 struct dr_sched;
@@ -72,6 +73,8 @@ struct dr_sched_options {
 	bool ignore;           /* -i: a failure (after all its tries) counts as done */
 	uint32_t max_failures; /* nothing starts after so many; 0: 1, or no limit with keep_going */
 	uint64_t seed;         /* of the random moments */
+	enum dr_shuffle shuffle; /* ready tasks start backwards, or in an order that only shuffle_seed decides */
+	uint64_t shuffle_seed;
 	/* All producers of what a task of a `missing` stage reads are at their end, some of them failed or skipped: can it start? NULL:
 	 * never. */
 	bool (*enough)(void *arg, uint32_t task);

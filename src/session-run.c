@@ -323,6 +323,8 @@ open_sched(struct dr_run *r)
 		.ignore = s->options.ignore,
 		.max_failures = s->options.max_failures,
 		.seed = dr_random64(),
+		.shuffle = s->makeflags.shuffle,
+		.shuffle_seed = s->makeflags.shuffle_seed,
 		.changed = on_changed,
 		.enough = enough,
 		.arg = r,
@@ -533,7 +535,9 @@ dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 	if (dr_session_record(s, DR_REC_RUN, err))
 		goto out;
 	r.ledger = dr_session_ledger(s, dr_jobserver_limit(r.jobserver));
+	dr_session_tell_directory(s, true);
 	turns(&r);
+	dr_session_tell_directory(s, false);
 	dr_ledger_finish(r.ledger, r.signal);
 	if (!r.failed && finish_reclaiming(&r))
 		r.failed = true;

@@ -106,6 +106,9 @@ int dr_session_adopt(struct dr_session *s, struct dr_err *err);
 /* Reclaims what an earlier run should have: it died before it came to that, or `keep` said otherwise then. 0 or -1. */
 int dr_session_tidy(struct dr_session *s, struct dr_err *err);
 
+/* make -w: where tasks work, if whoever called us is not there. */
+void dr_session_tell_directory(struct dr_session *s, bool entering);
+
 /* Which tasks have been started since nothing ran. All zero to begin with. */
 enum { DR_QUIET_NAMES = 5 };
 struct dr_quiet {

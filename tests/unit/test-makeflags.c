@@ -215,6 +215,40 @@ which_to_try_next(void **state)
 	}
 }
 
+static const struct {
+	const char *makeflags, *mutex;
+	enum dr_shuffle shuffle;
+	uint64_t seed;
+} new_cases[] = {
+	{ "k -j4 -Otarget", "", DR_SHUFFLE_NONE, 0 },
+	{ " -Otarget --sync-mutex=fnm:/tmp/GMa\\ b", "/tmp/GMa b", DR_SHUFFLE_NONE, 0 },
+	{ " --sync-mutex=other:x --sync-mutex --sync-mutexes=fnm:/x", "", DR_SHUFFLE_NONE, 0 },
+	{ " --sync-mutex=fnm:/a --sync-mutex=fnm:/b", "/b", DR_SHUFFLE_NONE, 0 },
+	{ " --shuffle=1662636912", "", DR_SHUFFLE_RANDOM, 1662636912 },
+	{ " --shuffle=18446744073709551615", "", DR_SHUFFLE_RANDOM, UINT64_MAX },
+	{ " --shuffle", "", DR_SHUFFLE_RANDOM, 0 },
+	{ " --shuffle=reverse", "", DR_SHUFFLE_REVERSE, 0 },
+	{ " --shuffle=3 --shuffle=none", "", DR_SHUFFLE_NONE, 3 },
+	{ " --shuffle=identity", "", DR_SHUFFLE_NONE, 0 },
+	{ " -- --shuffle=3 --sync-mutex=fnm:/a", "", DR_SHUFFLE_NONE, 0 },
+};
+
+static void
+what_make_4_4_adds(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(new_cases) / sizeof(*new_cases); i++) {
+		struct dr_makeflags f;
+
+		assert_int_equal(dr_makeflags_parse(new_cases[i].makeflags, NULL, NULL, &f), 0);
+		assert_string_equal(dr_buf_cstr(&f.sync_mutex), new_cases[i].mutex);
+		assert_int_equal(f.shuffle, new_cases[i].shuffle);
+		if (f.shuffle != DR_SHUFFLE_NONE)
+			assert_int_equal(f.shuffle_seed, new_cases[i].seed);
+		dr_makeflags_free(&f);
+	}
+}
+
 static void
 is_there_a_make(void **state)
 {
@@ -277,6 +311,7 @@ main(void)
 		cmocka_unit_test(flags),           cmocka_unit_test(jobservers),
 		cmocka_unit_test(is_there_a_make), cmocka_unit_test(cargo_gives_no_flags),
 		cmocka_unit_test(any_bytes),       cmocka_unit_test(which_to_try_next),
+		cmocka_unit_test(what_make_4_4_adds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

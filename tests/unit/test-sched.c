@@ -763,6 +763,53 @@ order_of_starts(void **state)
 	sim_free(w);
 }
 
+/* The order in which ten tasks start one after the other. */
+static void
+order(enum dr_shuffle shuffle, uint64_t seed, uint32_t got[10])
+{
+	struct sim *w = sim_new(0, 1);
+	struct dr_err err;
+	uint32_t n = 0;
+
+	w->o.shuffle = shuffle;
+	w->o.shuffle_seed = seed;
+	for (uint32_t i = 0; i < 10; i++)
+		add_task(w, 0, NULL, 0, 0);
+	sim_begin(w);
+	w->big = true; /* the model knows the usual order only */
+	while (n < 10) {
+		assert_int_equal(dr_sched_pump(w->s, w->now, &err), 0);
+		for (uint32_t t = 0; t < 10; t++)
+			if (w->m[t].phase == RUNS)
+				got[n++] = t;
+		advance(w);
+		sim_end_due(w);
+	}
+	sim_run(w, false);
+	sim_free(w);
+}
+
+static void
+shuffled(void **state)
+{
+	uint32_t a[10], b[10], seen = 0, usual[10] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+
+	(void)state;
+	order(DR_SHUFFLE_NONE, 7, a);
+	assert_memory_equal(a, usual, sizeof(a));
+	order(DR_SHUFFLE_REVERSE, 7, a);
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(a[i], 9 - i);
+	order(DR_SHUFFLE_RANDOM, 7, a);
+	order(DR_SHUFFLE_RANDOM, 7, b);
+	assert_memory_equal(a, b, sizeof(a));
+	for (uint32_t i = 0; i < 10; i++)
+		seen |= 1U << a[i];
+	assert_int_equal(seen, (1U << 10) - 1);
+	order(DR_SHUFFLE_RANDOM, 8, b);
+	assert_memory_not_equal(a, b, sizeof(a));
+}
+
 /* From two slots up to six of the eight that there are. */
 static struct sim *
 elastic_sim(uint32_t limit, uint32_t elastic, uint32_t others)
@@ -1186,6 +1233,7 @@ main(void)
 		cmocka_unit_test(order_of_starts),
 		cmocka_unit_test(gathering),
 		cmocka_unit_test(idle_slots_are_taken),
+		cmocka_unit_test(shuffled),
 		cmocka_unit_test(large_among_small),
 		cmocka_unit_test(two_that_gather),
 		cmocka_unit_test(retries_wait_longer_each_time),
