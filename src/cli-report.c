@@ -220,7 +220,7 @@ add_failure(struct dr_reporter *r, const struct dr_task_end *e)
 }
 
 void
-dr_report_end(struct dr_reporter *r, const struct dr_task_end *e, int64_t now)
+dr_cli_report_end(struct dr_reporter *r, const struct dr_task_end *e, int64_t now)
 {
 	bool failed = e->result != DR_RESULT_DONE && e->how != DR_HOW_CANCELLED;
 	bool one = e->out == e->err;

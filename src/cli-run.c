@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "jobserver.h"
 #include "loop.h"
 #include "os.h"
 
@@ -50,6 +51,14 @@ on_suspend(void *arg, int sig)
 	dr_progress_show(r->progress);
 }
 
+void
+dr_cli_begin_report(struct dr_reporter *r, uint32_t slots)
+{
+	struct dr_report_begin b = { .plan = r->session->plan, .slots = slots, .now = dr_now(), .real = dr_realtime() };
+
+	dr_report_begin(r->report, &b);
+}
+
 static int
 on_opened(void *arg, struct dr_loop *loop, const struct dr_jobserver *js, struct dr_err *err)
 {
@@ -57,23 +66,38 @@ on_opened(void *arg, struct dr_loop *loop, const struct dr_jobserver *js, struct
 
 	if (dr_cli_progress(r->session, js, &r->progress, err) || dr_loop_signal(loop, SIGTSTP, on_suspend, r, err))
 		return -1;
+	dr_cli_begin_report(r, dr_jobserver_limit(js));
 	return dr_loop_signal(loop, SIGWINCH, on_resize, r, err);
 }
 
 static void
-on_started(void *arg, uint32_t task)
+on_started(void *arg, uint32_t task, const struct dr_grant *g)
 {
 	struct dr_reporter *r = arg;
+	int64_t now = dr_now();
 
-	dr_progress_started(r->progress, task, dr_now());
+	dr_progress_started(r->progress, task, now);
+	dr_report_started(r->report, task, g, now);
 }
 
 static void
 on_ended(void *arg, const struct dr_task_end *e)
 {
-	dr_cli_lock(arg);
-	dr_report_end(arg, e, dr_now());
-	dr_cli_unlock(arg);
+	struct dr_reporter *r = arg;
+	int64_t now = dr_now();
+
+	dr_report_ended(r->report, e, now);
+	dr_cli_lock(r);
+	dr_cli_report_end(r, e, now);
+	dr_cli_unlock(r);
+}
+
+static void
+on_pumped(void *arg, uint32_t slots, bool wants)
+{
+	struct dr_reporter *r = arg;
+
+	dr_report_pumped(r->report, slots, wants, dr_now());
 }
 
 static void
@@ -90,15 +114,16 @@ static int64_t
 on_tick(void *arg, int64_t now)
 {
 	struct dr_reporter *r = arg;
-	int64_t next;
+	int64_t seen, written;
 
 	/* Bars are drawn ten times a second, and nobody who writes through a terminal's bars is kept from it. */
-	if (r->err_is_terminal)
-		return dr_progress_tick(r->progress, now);
-	dr_cli_lock(r);
-	next = dr_progress_tick(r->progress, now);
-	dr_cli_unlock(r);
-	return next;
+	if (!r->err_is_terminal)
+		dr_cli_lock(r);
+	seen = dr_progress_tick(r->progress, now);
+	if (!r->err_is_terminal)
+		dr_cli_unlock(r);
+	written = dr_report_tick(r->report, now);
+	return seen < 0 || (written >= 0 && written < seen) ? written : seen;
 }
 
 static void
@@ -123,6 +148,16 @@ on_closed(void *arg)
 struct dr_host
 dr_cli_host(struct dr_reporter *r)
 {
-	return (struct dr_host){ on_message, on_opened,   on_started, on_ended, on_settled,
-				 on_tick,    on_finished, on_closed,  r };
+	return (struct dr_host){
+		.message = on_message,
+		.opened = on_opened,
+		.started = on_started,
+		.ended = on_ended,
+		.settled = on_settled,
+		.pumped = on_pumped,
+		.tick = on_tick,
+		.finished = on_finished,
+		.closed = on_closed,
+		.arg = r,
+	};
 }

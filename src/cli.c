@@ -9,6 +9,7 @@
 
 #include "context.h"
 #include "err.h"
+#include "os.h"
 
 /* Is all that we print in one place? */
 static bool
@@ -31,8 +32,61 @@ not_shown(int *signal_number, struct dr_err *err)
 	return (int)err->code;
 }
 
+/* What is to be known of the run afterwards. */
 static int
-act(struct dr_context *c, int *signal_number, struct dr_err *err)
+open_report(struct dr_reporter *r, struct dr_err *err)
+{
+	const struct dr_options *o = &r->session->options;
+	struct dr_report_options ro = { .trace = o->trace };
+
+	return o->trace ? dr_report_new(&ro, &r->report, err) : 0;
+}
+
+/* Whatever became of the run: all of it has ended by now. The exit status. */
+static int
+finish_report(struct dr_reporter *r, int status, struct dr_err *err)
+{
+	struct dr_err own;
+
+	if (status == DR_OK)
+		dr_cli_begin_report(r, 0); /* if there was nothing to do */
+	if (dr_report_finish(r->report, dr_now(), &own) == 0)
+		return status;
+	if (status == DR_OK) {
+		*err = own;
+		return DR_SYSTEM;
+	}
+	dr_session_message(r->session, DR_WARNING, own.msg);
+	return status;
+}
+
+/* -n, -q and -t run nothing; make may have said so. */
+static void
+tell_no_report(const struct dr_session *s)
+{
+	struct dr_buf text = { 0 };
+
+	if (s->options.trace) {
+		dr_buf_addf(&text, "nothing is run, so %s is not written", s->options.trace);
+		dr_session_message(s, DR_NOTICE, dr_buf_cstr(&text));
+	}
+	dr_buf_free(&text);
+}
+
+static int
+run(struct dr_context *c, struct dr_reporter *r, int *signal_number, struct dr_err *err)
+{
+	int status;
+
+	if (open_report(r, err))
+		return (int)err->code;
+	status = dr_run(c, err) ? (int)err->code : DR_OK;
+	*signal_number = dr_ended_by(c);
+	return finish_report(r, status, err);
+}
+
+static int
+act(struct dr_context *c, struct dr_reporter *r, int *signal_number, struct dr_err *err)
 {
 	struct dr_session *s = dr_context_session(c);
 	const struct dr_options *o = &s->options;
@@ -42,6 +96,8 @@ act(struct dr_context *c, int *signal_number, struct dr_err *err)
 		return dr_cli_export(s, err) ? not_shown(signal_number, err) : DR_OK;
 	if (o->graph != DR_GRAPH_NONE)
 		return dr_cli_graph(s, err) ? not_shown(signal_number, err) : DR_OK;
+	if (o->question || o->dry_run || o->adopt)
+		tell_no_report(s);
 	if (o->question)
 		return s->counts.stale ? DR_FAILED : DR_OK;
 	if (o->dry_run) {
@@ -54,9 +110,9 @@ act(struct dr_context *c, int *signal_number, struct dr_err *err)
 	dr_session_tell_findings(s);
 	if (o->explain && !o->adopt && dr_cli_explain(s, STDERR_FILENO, err))
 		return (int)err->code;
-	status = dr_run(c, err) ? (int)err->code : DR_OK;
-	*signal_number = dr_ended_by(c);
-	return status;
+	if (o->adopt)
+		return dr_run(c, err) ? (int)err->code : DR_OK;
+	return run(c, r, signal_number, err);
 }
 
 int
@@ -87,10 +143,11 @@ dr_cli(const struct dr_options *o, int *signal_number, struct dr_err *err)
 		if (status < 0)
 			status = not_shown(signal_number, err);
 	} else {
-		status = dr_plan(c, err) ? (int)err->code : act(c, signal_number, err);
+		status = dr_plan(c, err) ? (int)err->code : act(c, &reporter, signal_number, err);
 	}
 	if (status == DR_OK || s->told)
 		err->msg[0] = '\0';
+	dr_report_free(reporter.report);
 	dr_context_free(c);
 	dr_cli_lock_close(&reporter);
 	dr_reporter_free(&reporter);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "report.h"
 #include "session.h"
 
 /* One call of dagrun from beginning to end. Returns the exit status: enum dr_code; with err filled when it has not been told yet. *signal
@@ -27,9 +28,10 @@ struct dr_reporter {
 	struct dr_progress *progress; /* NULL: no run is on */
 	bool out_is_terminal, err_is_terminal, lock_known;
 	int lock, mutex; /* what is locked while we write, -1: nothing; mutex: that is a file of make's, opened by us */
+	struct dr_report *report;     /* NULL: nobody has asked for one */
 	struct dr_buf text, name, command;
 };
-void dr_report_end(struct dr_reporter *r, const struct dr_task_end *e, int64_t now);
+void dr_cli_report_end(struct dr_reporter *r, const struct dr_task_end *e, int64_t now);
 void dr_reporter_free(struct dr_reporter *r);
 /* Around what belongs together on our standard output or error: what make under -O and other dagruns that have the same
  * one write comes before or after it. */
@@ -38,6 +40,8 @@ void dr_cli_unlock(const struct dr_reporter *r);
 void dr_cli_lock_close(struct dr_reporter *r);
 /* What is shown of a run, and how: as the options and the terminal have it. 0 or -1. */
 int dr_cli_progress(const struct dr_session *s, const struct dr_jobserver *js, struct dr_progress **out, struct dr_err *err);
+/* Where its time begins; once only. */
+void dr_cli_begin_report(struct dr_reporter *r, uint32_t slots);
 /* What a run tells, shown by the reporter; the terminal's signals watched. */
 struct dr_host dr_cli_host(struct dr_reporter *r);
 

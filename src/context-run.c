@@ -78,10 +78,11 @@ name_of(struct dr_context *c, uint32_t task)
 }
 
 static void
-on_started(void *arg, uint32_t task)
+on_started(void *arg, uint32_t task, const struct dr_grant *g)
 {
 	struct dr_context *c = arg;
 
+	(void)g;
 	if (c->handlers.started)
 		c->handlers.started(c->arg, task, name_of(c, task));
 }

@@ -164,7 +164,7 @@ on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 	if (state == DR_RUNNING) {
 		dr_session_quiet_started(&r->quiet, task);
 		if (h->started)
-			h->started(h->arg, task);
+			h->started(h->arg, task, g);
 		dr_session_ledger_started(r->session, r->ledger, task, g, r->pid);
 	} else if (state == DR_DONE || state == DR_FAILED_TASK || state == DR_READY) {
 		enum dr_progress_end end = end_of(r, task, state);
@@ -444,6 +444,18 @@ reconcile(struct dr_run *r)
 }
 
 static void
+pumped(struct dr_run *r)
+{
+	const struct dr_host *h = &r->session->host;
+	struct dr_sched_counts counts;
+
+	if (!h->pumped)
+		return;
+	dr_sched_counts(r->sched, &counts);
+	h->pumped(h->arg, counts.slots, dr_sched_wants_token(r->sched));
+}
+
+static void
 turns(struct dr_run *r)
 {
 	const struct dr_host *h = &r->session->host;
@@ -461,6 +473,7 @@ turns(struct dr_run *r)
 		if (dr_sched_finished(r->sched))
 			break;
 		wake = dr_sched_wake(r->sched);
+		pumped(r);
 		if (h->tick)
 			wake = sooner(wake, h->tick(h->arg, now));
 		wake = sooner(wake, dr_ledger_tick(r->ledger, now));

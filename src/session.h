@@ -12,6 +12,7 @@
 #include "session-options.h"
 #include "stale.h"
 
+struct dr_grant;
 struct dr_jobserver;
 struct dr_loop;
 struct dr_run;
@@ -22,10 +23,12 @@ struct dr_host {
 	void (*message)(void *arg, enum dr_level level, const char *text);
 	/* A run begins: 0, or -1 with err, and there is none. */
 	int (*opened)(void *arg, struct dr_loop *loop, const struct dr_jobserver *js, struct dr_err *err);
-	void (*started)(void *arg, uint32_t task);
+	void (*started)(void *arg, uint32_t task, const struct dr_grant *g);
 	/* A try has ended; then (or without it, if another run made the task) what became of the task. */
 	void (*ended)(void *arg, const struct dr_task_end *e);
 	void (*settled)(void *arg, uint32_t task, enum dr_progress_end how);
+	/* All that can start now has: so many slots are in use. wants: more could start but for a slot. */
+	void (*pumped)(void *arg, uint32_t slots, bool wants);
 	/* Before each wait: when to be called again, or -1. */
 	int64_t (*tick)(void *arg, int64_t now);
 	void (*finished)(void *arg);
@@ -122,7 +125,6 @@ void dr_session_quiet(struct dr_session *s, struct dr_quiet *q, struct dr_jobser
 
 /* What --status reads while this run is on. NULL is fine everywhere: the run does without. */
 struct dr_ledger;
-struct dr_grant;
 struct dr_ledger *dr_session_ledger(struct dr_session *s, uint32_t slots);
 void dr_session_ledger_started(struct dr_session *s, struct dr_ledger *l, uint32_t task, const struct dr_grant *g, int pid);
 

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+# What is written of a run, for looking at it afterwards and while it is on.
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from harness import Failed, Floor, check, equal, run
+
+DAGRUN = os.environ['DAGRUN']
+
+
+def dagrun(*args, expect=0):
+    p = subprocess.run([DAGRUN, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                       env={**os.environ, 'LC_ALL': 'C.UTF-8'})
+    equal(p.returncode, expect, '%s: exit status: %s' % (args, p.stderr.decode(errors='replace')))
+    return p.stderr.decode(errors='surrogateescape')
+
+
+def dagfile(text):
+    with open('Dagfile', 'w') as f:
+        f.write(text)
+
+
+ODD = ['plain', 'a b', '</script><b>&"x\'', '<!--', 'new\nline', 'bad\udcff', 'ü', '日本', '-->', ']]>']
+
+
+def odd_plan():
+    os.mkdir('in')
+    for name in ODD:
+        if '/' in name:
+            os.makedirs(os.path.dirname('in/' + name))
+        with open(os.fsencode('in/' + name), 'w') as f:
+            f.write('x')
+    dagfile('''
+args files
+  glob = in/* in/*/*
+map copy
+  each = files
+  out  = out/{in}
+  run  = cp {in} {out}
+task last
+  in  = copy
+  out = "last <&>.txt"
+  run = cat {in} > {out}
+''')
+    return sorted([b'last <&>.txt'] + [b'out/in/' + os.fsencode(x) for x in ODD])
+
+
+COUNT = '''
+args numbers
+  range = 1..12
+map count
+  each    = numbers
+  out     = counts/{arg}
+  retries = 1
+  slots   = 2
+  run     =
+    echo this is {arg}
+    if [ {arg} = 5 ]; then echo 'bad <input>' >&2; exit 3; fi
+    if [ {arg} = 6 ]; then kill -9 $$; fi
+    echo {arg} > {out}
+merge total
+  each    = count
+  fan-in  = 3
+  missing = ok
+  out     = total
+  run     = cat {in} > {out}
+'''
+
+
+def spans(trace):
+    """Bars by track, in order; none of them reaches into the next."""
+    tracks = {}
+    for e in trace:
+        check(e['ph'] in 'XMiC' and e['pid'] == 1 and e['ts'] >= 0, e)
+        if e['ph'] == 'X':
+            tracks.setdefault(e['tid'], []).append(e)
+    for track in tracks.values():
+        track.sort(key=lambda e: e['ts'])
+        for a, b in zip(track, track[1:]):
+            check(a['ts'] + a['dur'] <= b['ts'], 'two at once in a slot: %s %s' % (a, b))
+    return tracks
+
+
+def load(path):
+    with open(path, encoding='utf-8', errors='surrogateescape') as f:
+        return json.load(f)
+
+
+def test_trace(floor):
+    dagfile(COUNT)
+    dagrun('-kj4', '--trace', 'run.json', expect=1)
+    trace = load('run.json')
+    tracks = spans(trace)
+    check(set(tracks) <= {1, 2, 3, 4}, tracks.keys())
+    names = {(e['tid'], e['args']['name']) for e in trace if e['name'] == 'thread_name'}
+    equal(names, {(t, 'slot %d' % t) for t in tracks}, 'names of tracks')
+    bars = [e for t in tracks.values() for e in t]
+    equal(len(bars), 12 + 2 + 4 + 1 + 1, 'tries')
+    equal({e['cat'] for e in bars}, {'count', 'total'}, 'categories')
+    five = sorted((e for e in bars if e['name'] == 'counts/5'), key=lambda e: e['ts'])
+    equal([(e['args']['result'], e['args']['exit'], e['args']['try'], e['args']['slots']) for e in five],
+          [('retried', 3, 1, 2), ('failed', 3, 2, 2)], 'counts/5')
+    check(five[1]['ts'] - five[0]['ts'] >= 1000000, 'the pause between two tries')
+    six = [e for e in bars if e['name'] == 'counts/6']
+    equal([e['args']['signal'] for e in six], ['SIGKILL'] * 2, 'counts/6')
+    done = next(e for e in bars if e['name'] == 'counts/1')['args']
+    equal((done['result'], done['exit'], done['try']), ('done', 0, 1), 'counts/1')
+    check(done['peak_memory_bytes'] > 0 and 'why' not in done, done)
+    marks = sorted(e['name'] for e in trace if e['ph'] == 'i')
+    equal(marks, ['failed: exit 3', 'failed: killed by SIGKILL (out of memory?)', 'retried: exit 3',
+                  'retried: killed by SIGKILL (out of memory?)'], 'marks')
+    used = [e['args']['slots'] for e in trace if e['ph'] == 'C']
+    check(used[0] == used[-1] == 0 and 4 in used and max(used) == 4, used)
+
+
+def test_trace_of_nothing(floor):
+    dagfile(COUNT.replace('exit 3', 'true').replace('kill -9 $$', 'true'))
+    dagrun('--trace', 'a.json')
+    said = dagrun('--trace', 'a.json')
+    check('nothing to do' in said, said)
+    equal([e['ph'] for e in load('a.json') if e['ph'] not in 'MC'], [], 'what ran')
+    with open('b.json', 'w') as f:
+        f.write('kept')
+    for flag in ('-n', '-q', '-t'):
+        said = dagrun(flag, '--trace', 'b.json')
+        check('nothing is run, so b.json is not written' in said, said)
+    with open('b.json') as f:
+        equal(f.read(), 'kept', 'b.json')
+
+
+def test_trace_of_names(floor):
+    want = odd_plan()
+    dagrun('--trace', 'run.json')
+    got = sorted(os.fsencode(e['name']) for e in load('run.json') if e['ph'] == 'X')
+    equal(got, want, 'names')
+
+
+def test_unwritable(floor):
+    dagfile(COUNT)
+    os.mkdir('directory')
+    for path in ('nowhere/x', 'directory', 'Dagfile/x', '', '-'):
+        said = dagrun('--trace', path, expect=2)
+        check('--trace' in said, said)
+    check(not os.path.exists('counts'), 'something ran')
+    # A run that does not begin leaves none
+    dagfile('map count\n  out = x\n  run = true\n')
+    dagrun('--trace', 'run.json', expect=2)
+    check(not os.path.exists('run.json'), 'run.json is there')
+    for other in ('--status', '--failed', '--graph', '--export=json', '--clean', '--log', '--forget'):
+        dagrun(other, '--trace', 'run.json', 'x', expect=2)
+
+
+def test_trace_interrupted(floor):
+    dagfile('''
+args numbers
+  range = 1..6
+map count
+  each = numbers
+  out  = counts/{arg}
+  run  = ./work {arg} {out}
+''')
+    floor.dagrun('-j2', '--trace', 'run.json')
+    floor.reach(2, 'at first')
+    floor.let_go(1)
+    floor.until(lambda: len(floor.started) == 3, 'the third')
+    floor.signal(signal.SIGINT)
+    equal(floor.end('the end'), -signal.SIGINT, 'exit status')
+    trace = load('run.json')
+    results = sorted(e['args']['result'] for t in spans(trace).values() for e in t)
+    equal(results, ['done', 'stopped', 'stopped'], 'results')
+
+
+def test_trace_of_a_start_that_fails(floor):
+    dagfile('args a\n  list = 1 2\nmap m\n  each = a\n  out = o/{arg}\n  run = ./not-there {arg} {out}\n')
+    open('not-there', 'w').close()
+    dagrun('-k', '--trace', 'run.json', expect=1)
+    marks = [e for e in load('run.json') if e['ph'] == 'i']
+    equal(len(marks), 2, 'marks')
+    check(all(m['name'].startswith('failed: o/') and m['s'] == 'p' for m in marks), marks)
+
+
+sys.exit(run([(name[5:], fn) for name, fn in list(globals().items()) if name.startswith('test_')]))
