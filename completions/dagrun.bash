@@ -51,7 +51,7 @@ _dagrun_value()
 	-O | --output-sync) choices='none line target recurse' ;;
 	--fan-in) choices='all 2 4 8 16 32' ;;
 	--keep) choices='yes no' ;;
-	--graph) choices='text dot svg mermaid json' ;;
+	--graph) choices='text dot svg html mermaid json' ;;
 	--export) choices='make ninja json' ;;
 	--jobserver-style) choices='both pipe fifo none' ;;
 	--progress) choices='auto bar plain json none' ;;

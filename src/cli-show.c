@@ -209,6 +209,7 @@ dr_cli_graph(struct dr_session *s, struct dr_err *err)
 	switch (f) {
 	case DR_GRAPH_TEXT: rc = dr_graph_text(s->plan, &o, &out, err); break;
 	case DR_GRAPH_SVG: rc = dr_graph_svg(s->plan, &out, err); break;
+	case DR_GRAPH_HTML: rc = dr_graph_html(s->plan, &out, err); break;
 	case DR_GRAPH_MERMAID: rc = dr_graph_mermaid(s->plan, &out, err); break;
 	case DR_GRAPH_JSON: rc = dr_graph_json(s->plan, &json, err); break;
 	default: rc = dr_graph_dot(s->plan, s->options.full, &out, err); break;

@@ -31,6 +31,10 @@ int dr_graph_dot(const struct dr_plan *pl, bool full, struct dr_buf *out, struct
  * 1.2 pixels is drawn by columns. 0, or -1 with err without memory. */
 int dr_graph_svg(const struct dr_plan *pl, struct dr_buf *out, struct dr_err *err);
 
+/* HTML: the icicle of the SVG, to zoom, pan and search, as one page that loads nothing; without JavaScript it shows the SVG. Some six bytes a
+ * task. 0, or -1 with err without memory. */
+int dr_graph_html(const struct dr_plan *pl, struct dr_buf *out, struct dr_err *err);
+
 /* Mermaid: a flowchart by stage, with less than 500 edges and 50,000 characters, which is what Mermaid draws; what there is beyond that is
  * counted in a node of its own. 0, or -1 with err without memory. */
 enum { DR_MERMAID_EDGES = 480 };

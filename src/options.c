@@ -89,7 +89,7 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_RETRIES] = { 0, "retries", DR_ARG_NEEDED, "N", "further tries after a failure (0)" },
 	[OPT_TIMEOUT] = { 0, "timeout", DR_ARG_NEEDED, "TIME", "end a task that takes longer: 90s, 5m, 2h" },
 	[OPT_KEEP] = { 0, "keep", DR_ARG_NEEDED, "yes|no", "whether outputs that only later stages read stay" },
-	[OPT_GRAPH] = { 0, "graph", DR_ARG_MAYBE, "FORMAT", "show the tasks and the merge tree as text, dot, svg, mermaid or json; run nothing" },
+	[OPT_GRAPH] = { 0, "graph", DR_ARG_MAYBE, "FORMAT", "show the tasks and the merge tree as text, dot, svg, html, mermaid or json; run nothing" },
 	[OPT_FULL] = { 0, "full", DR_ARG_NONE, NULL, "with --graph=dot: every task, however many" },
 	[OPT_EXPORT] = { 0, "export", DR_ARG_NEEDED, "make|ninja|json", "the plan as a Makefile, a build.ninja, or JSON; run nothing" },
 	[OPT_EXPLAIN] = { 0, "explain", DR_ARG_MAYBE, "TARGET", "say why each task would run" },
@@ -192,7 +192,7 @@ set_choice(struct parser *p, enum option o, const char *value)
 {
 	static const char *const formats[] = {
 		[DR_GRAPH_TEXT] = "text",       [DR_GRAPH_DOT] = "dot",   [DR_GRAPH_SVG] = "svg",
-		[DR_GRAPH_MERMAID] = "mermaid", [DR_GRAPH_JSON] = "json",
+		[DR_GRAPH_HTML] = "html",       [DR_GRAPH_MERMAID] = "mermaid", [DR_GRAPH_JSON] = "json",
 	};
 	static const char *const shows[] = {
 		[DR_SHOW_AUTO] = "auto", [DR_SHOW_BAR] = "bar", [DR_SHOW_PLAIN] = "plain", [DR_SHOW_NONE] = "none",
@@ -212,7 +212,7 @@ set_choice(struct parser *p, enum option o, const char *value)
 		p->out->options.style = (enum dr_style)i;
 	} else if (o == OPT_GRAPH) {
 		if (value && choose(p, o, value, formats, sizeof(formats) / sizeof(*formats),
-				    "text, dot, svg, mermaid or json", &i))
+				    "text, dot, svg, html, mermaid or json", &i))
 			return -1;
 		p->out->options.graph = (enum dr_graph_format)i;
 	} else if (o == OPT_PROGRESS) {

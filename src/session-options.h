@@ -15,6 +15,7 @@ enum dr_graph_format {
 	DR_GRAPH_TEXT,
 	DR_GRAPH_DOT,
 	DR_GRAPH_SVG,
+	DR_GRAPH_HTML,
 	DR_GRAPH_MERMAID,
 	DR_GRAPH_JSON
 };

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 
-from harness import Failed, Floor, check, equal, run
+sys.dont_write_bytecode = True
+import page
+from harness import check, equal, run
 
 DAGRUN = os.environ['DAGRUN']
 
@@ -23,7 +25,7 @@ def dagfile(text):
         f.write(text)
 
 
-ODD = ['plain', 'a b', '</script><b>&"x\'', '<!--', 'new\nline', 'bad\udcff', 'ü', '日本', '-->', ']]>']
+ODD = ['plain', 'a b', '</script><b>&"x\'', '<!--', 'new\nline', 'bad\udcff', 'ü', '日本', '-->', ']]>', 'none\uffff']
 
 
 def odd_plan():
@@ -180,6 +182,48 @@ def test_trace_of_a_start_that_fails(floor):
     marks = [e for e in load('run.json') if e['ph'] == 'i']
     equal(len(marks), 2, 'marks')
     check(all(m['name'].startswith('failed: o/') and m['s'] == 'p' for m in marks), marks)
+
+
+def read_graph(*args):
+    p = subprocess.run([DAGRUN, '--graph=html', *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=120)
+    equal(p.returncode, 0, 'exit status')
+    return p.stdout, page.Page(p.stdout.decode())
+
+
+def test_graph(floor):
+    dagfile(COUNT)
+    dagrun('-kj4', expect=1)
+    text, p = read_graph()
+    check(len(text) < 40000, '%d bytes' % len(text))
+    tree = p.data['tree']
+    equal([(r['stage'], r['round'], r['n']) for r in tree['rows']],
+          [('total', 3, 1), ('total', 2, 1), ('total', 1, 4), ('count', 0, 12)], 'rows')
+    equal(tree['n'], 18, 'tasks')
+    names = page.names(tree['names'])
+    equal(names[0], 'total', 'the first')
+    equal(names[6:], ['counts/%d' % i for i in range(1, 13)], 'counts')
+    states = [tree['states'][s] for s in page.column(tree['state'])]
+    equal([n for n, s in zip(names, states) if s == 'failed'], ['counts/5', 'counts/6'], 'failed')
+    equal(page.column(tree['from'])[6:], list(range(12)), 'places')
+    equal(page.column(tree['width']), [12, 9, 3, 3, 3, 3] + [1] * 12, 'widths')
+    equal(p.table('row', 'failed')[-1]['failed'], '2', 'the table')
+    check('svg' in p.tags, 'the picture')
+
+
+def test_graph_of_names(floor):
+    want = odd_plan()
+    p = read_graph()[1]
+    names = page.names(p.data['tree']['names'])
+    back = sorted(os.fsencode(n).replace(b'\\n', b'\n').replace(b'\\xff', b'\xff') for n in names)
+    # What is no character is shown as none.
+    equal(back, sorted(n.replace(b'\xef\xbf\xbf', b'\xef\xbf\xbd') for n in want), 'names')
+
+
+def test_graph_of_much(floor):
+    dagfile(COUNT.replace('1..12', '1..50000'))
+    text, p = read_graph()
+    check(len(text) < 1000000, '%d bytes' % len(text))
+    equal(len(page.names(p.data['tree']['names'])), p.data['tree']['n'], 'names')
 
 
 sys.exit(run([(name[5:], fn) for name, fn in list(globals().items()) if name.startswith('test_')]))

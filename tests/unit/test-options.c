@@ -306,8 +306,8 @@ choices(void **state)
 	assert_string_equal(p.options.targets[0], "total.tsv");
 	dr_options_free(&p);
 
-	refuse("--graph takes text, dot, svg, mermaid or json, not 'png'", "--graph=png");
-	refuse("--graph takes text, dot, svg, mermaid or json, not ''", "--graph=");
+	refuse("--graph takes text, dot, svg, html, mermaid or json, not 'png'", "--graph=png");
+	refuse("--graph takes text, dot, svg, html, mermaid or json, not ''", "--graph=");
 	refuse("--progress takes auto, bar, plain, json or none, not 'fast'", "--progress=fast");
 	refuse("--color takes auto, always or never, not 'red'", "--color=red");
 	refuse("--progress needs a value", "--progress");
