@@ -130,12 +130,12 @@ real_mkdirs_for(struct dr_disk *d, const char *path)
 	return dr_mkdirs_for(root_of(d), path);
 }
 
-/* A regular file, open for reading from its start to its end; -1 with errno. Not blocking, as a fifo
+/* A regular file, open for reading from `at` to its end; -1 with errno. Not blocking, as a fifo
  * without a writer would; *st is what was opened, whatever the path leads to by now. */
 static int
-open_regular(int root, const char *path, struct stat *st)
+open_regular(int root, const char *path, uint64_t at, struct stat *st)
 {
-	int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
 
 	if (fd < 0)
 		return -1;
@@ -148,15 +148,19 @@ open_regular(int root, const char *path, struct stat *st)
 		errno = EINVAL;
 		return -1;
 	}
+	if (at && lseek(fd, (off_t)at, SEEK_SET) < 0) {
+		dr_close(&fd);
+		return -1;
+	}
 #ifdef HAVE_POSIX_FADVISE
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 #endif
 	return fd;
 }
 
-/* 1, 0, or -1 with errno. */
+/* 1, 0, DR_DISK_MORE, or -1 with errno. */
 static int
-same_bytes(int a, int b)
+same_bytes(int a, int b, struct dr_portion *part)
 {
 	char *buf = malloc((size_t)2 * COMPARE_PIECE);
 	int rc = -1;
@@ -164,7 +168,13 @@ same_bytes(int a, int b)
 	if (!buf)
 		return -1;
 	for (;;) {
-		ssize_t n = dr_read_full(a, buf, COMPARE_PIECE), m;
+		ssize_t n, m;
+
+		if (!part->left) {
+			rc = DR_DISK_MORE;
+			goto out;
+		}
+		n = dr_read_full(a, buf, COMPARE_PIECE);
 
 		if (n < 0)
 			goto out;
@@ -175,6 +185,8 @@ same_bytes(int a, int b)
 			rc = 0;
 			goto out;
 		}
+		part->at += (uint64_t)n;
+		part->left -= part->left < (uint64_t)n ? part->left : (uint64_t)n;
 		if (n < COMPARE_PIECE) {
 			rc = 1;
 			goto out;
@@ -186,27 +198,33 @@ out:
 }
 
 static int
-real_same(struct dr_disk *d, const char *a, const char *b)
+real_same(struct dr_disk *d, const char *a, const char *b, struct dr_portion *part)
 {
 	struct stat sa, sb;
 	int fa, fb = -1, rc = -1;
 
-	fa = open_regular(root_of(d), a, &sa);
+	fa = open_regular(root_of(d), a, part->at, &sa);
 	if (fa < 0)
 		return -1;
-	fb = open_regular(root_of(d), b, &sb);
+	fb = open_regular(root_of(d), b, part->at, &sb);
 	if (fb < 0)
 		goto out;
 	if (sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino)
 		rc = 1;
-	else if (sa.st_size != sb.st_size)
+	else if (sa.st_size != sb.st_size || sa.st_mode != sb.st_mode)
 		rc = 0;
 	else
-		rc = same_bytes(fa, fb);
+		rc = same_bytes(fa, fb, part);
 out:
 	dr_close(&fa);
 	dr_close(&fb);
 	return rc;
+}
+
+static int
+real_same_list(struct dr_disk *d, const char *a, const char *b, struct dr_buf *files)
+{
+	return dr_disk_same_list(root_of(d), a, b, files);
 }
 
 static int
@@ -270,6 +288,7 @@ dr_disk_real(int root)
 			.remove_tree = real_remove_tree,
 			.mkdirs_for = real_mkdirs_for,
 			.same = real_same,
+			.same_list = real_same_list,
 			.hash = real_hash,
 			.list = real_list,
 			.access = real_access,

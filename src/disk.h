@@ -8,8 +8,15 @@
 #include <stdint.h>
 
 #include "graph.h"
+#include "str.h"
 
 struct dr_err;
+
+/* How far two files have been compared (0: not yet), and how many bytes may be read before it is to come back. */
+struct dr_portion {
+	uint64_t at, left;
+};
+enum { DR_DISK_MORE = 2 };
 
 struct dr_disk {
 	/* The stamp of what a path leads to (links followed); DR_ABSENT when there is nothing. A
@@ -24,8 +31,13 @@ struct dr_disk {
 	int (*unlink)(struct dr_disk *d, const char *path); /* what is not there is fine; -1 with errno */
 	int (*remove_tree)(struct dr_disk *d, const char *path);
 	int (*mkdirs_for)(struct dr_disk *d, const char *path); /* directories above path */
-	/* Of regular files only; -1 with errno (EINVAL: something else). same: 1 same bytes, 0 not. */
-	int (*same)(struct dr_disk *d, const char *a, const char *b);
+	/* Have two regular files the same bytes and permissions? 1; 0; DR_DISK_MORE: as far as they were read, call again with more to
+	 * read; -1 with errno (EINVAL: something else, ELOOP: a link). */
+	int (*same)(struct dr_disk *d, const char *a, const char *b, struct dr_portion *part);
+	/* Do two directories list the same, at any depth: names, kinds, permissions, sizes, where links lead to? 1, with the paths of
+	 * the files in them that are not empty appended to `files`, each ended by a NUL; 0; -1 with errno. */
+	int (*same_list)(struct dr_disk *d, const char *a, const char *b, struct dr_buf *files);
+	/* Of a regular file; -1 with errno (EINVAL: something else). */
 	int (*hash)(struct dr_disk *d, const char *path, struct dr_hash128 *out); /* of the content */
 	/* Calls fn with each name in a directory ("": the root), but . and ..; -1 with errno. fn may
 	 * remove the name. */
@@ -37,6 +49,18 @@ struct dr_disk {
 int dr_disk_look(struct dr_disk *d, const char *path, bool tree, struct dr_stamp *st, bool *dir);
 /* The temporary name of an output becomes its final one. A directory takes the place of another one as a whole. -1 with errno. */
 int dr_disk_publish(struct dr_disk *d, const char *temp, const char *path, bool tree);
+/* A comparison on its way: zeros, but for part.left, before it begins. */
+struct dr_same {
+	struct dr_portion part;
+	struct dr_buf files; /* private: of a directory, what is yet to be compared, from `next` on */
+	size_t next;
+	bool listed;
+};
+/* Two outputs, each a file, or each a directory (`tree`). As `same`; dr_same_free is to follow. */
+int dr_disk_same(struct dr_disk *d, const char *a, const char *b, bool tree, struct dr_same *s);
+void dr_same_free(struct dr_same *s);
+/* Of directories: as same_list. */
+int dr_disk_same_list(int root, const char *a, const char *b, struct dr_buf *files);
 /* Sets size and mtime as `tree` says. -1 with errno. */
 int dr_disk_tree(int root, const char *path, struct dr_stamp *st);
 

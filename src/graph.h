@@ -31,6 +31,7 @@ enum dr_file_flag {
 	DR_FILE_MADE = 32,    /* the journal says that a task of ours made it */
 	DR_FILE_DIR = 128,    /* a directory */
 	DR_FILE_TREE = 256,     /* an output that is to be a directory: its stamp is of all that is in it */
+	DR_FILE_SAME = 512,     /* made again in this run, and it came out as it was: its stamp is still the one that it had */
 	DR_FILE_ABSENT = 64,  /* not on the disk; stamp is then what a record says of it, or DR_ABSENT */
 };
 

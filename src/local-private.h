@@ -47,6 +47,7 @@ struct dr_local_slot {
 	enum dr_cause cause;
 	bool tmp;     /* it has a private directory */
 	bool ended;   /* waited for, on the list of those */
+	bool compared; /* its outputs are being compared with what stands: it stays on that list */
 	bool lost;    /* somebody else waited for it: how it ended is not known */
 	int out, err; /* files that it prints to, -1: none yet. With one stream err stays -1 */
 	uint64_t out_len, err_len;

@@ -313,7 +313,7 @@ launch(struct launch *la, const struct dr_grant *g, struct dr_err *err)
 	s->grant = *g;
 	s->cause = DR_CAUSE_NONE;
 	s->tmp = la->tmp;
-	s->ended = s->lost = false;
+	s->ended = s->lost = s->compared = false;
 	dr_local_enter(l, s);
 out:
 	for (uint32_t i = 0; i < la->n_opened; i++)

@@ -161,6 +161,8 @@ dr_local_cancel(struct dr_executor *ex, uint32_t task, bool hard)
 	struct dr_local_slot *s = dr_local_by_task(l, task);
 	bool first;
 
+	if (s && s->compared)
+		dr_publish_hurry(l->o.publisher, task);
 	if (!runs(s) || (is_over(s) && !was_interrupted(s)))
 		return;
 	first = s->cause == DR_CAUSE_NONE;

@@ -118,18 +118,18 @@ fail(struct dr_local_slot *s, enum dr_how how, const char *message)
 	s->message = message ? strdup(message) : NULL;
 }
 
-/* It exited 0: are its outputs there, and made of what still is? */
-static void
+/* It exited 0: are its outputs there, and made of what still is? False: that is to be asked once more. */
+static bool
 judge_success(struct dr_local *l, struct dr_local_slot *s)
 {
 	enum dr_verdict verdict = DR_NOT_PUBLISHED;
 	struct dr_err why = { 0 };
 
 	if (dr_publish_end(l->o.publisher, s->task, &s->outcome, &verdict, &why) == 0 &&
-	    verdict == DR_PUBLISHED) {
+	    (verdict == DR_PUBLISHED || verdict == DR_NOT_COMPARED)) {
 		s->result = DR_RESULT_DONE;
 		s->how = DR_HOW_EXIT;
-		return;
+		return verdict == DR_PUBLISHED;
 	}
 	fail(s, DR_HOW_UNPUBLISHED, why.msg);
 	/* Once more, with what the input is now; but a task that changes its own inputs would never end. */
@@ -137,9 +137,11 @@ judge_success(struct dr_local *l, struct dr_local_slot *s)
 		l->flags[s->task] |= DR_LOCAL_RAN_AGAIN;
 		s->result = DR_RESULT_AGAIN;
 	}
+	return true;
 }
 
-static void
+/* False: not yet. */
+static bool
 judge(struct dr_local *l, struct dr_local_slot *s)
 {
 	static const enum dr_rec_how recorded[] = {
@@ -159,12 +161,42 @@ judge(struct dr_local *l, struct dr_local_slot *s)
 		fail(s, DR_HOW_SIGNAL, NULL);
 	else if (WEXITSTATUS(s->outcome.status))
 		fail(s, DR_HOW_EXIT, NULL);
-	else
-		judge_success(l, s);
+	else if (!judge_success(l, s))
+		return false;
 	s->outcome.how = recorded[s->how];
 	if (s->result != DR_RESULT_DONE)
 		dr_publish_abort(l->o.publisher, s->task, s->result == DR_RESULT_AGAIN ? NULL : &s->outcome,
 				 NULL);
+	return true;
+}
+
+/* Those that have ended and can be judged, in a list; the others wait for the next turn. */
+static struct dr_local_slot *
+judge_all(struct dr_local *l)
+{
+	struct dr_local_slot *s = l->ended, *next, *judged = NULL, **tail = &judged;
+
+	l->ended = NULL;
+	l->ended_tail = &l->ended;
+	for (; s; s = next) {
+		next = s->next_ended;
+		s->next_ended = NULL;
+		if (!s->compared)
+			dr_local_output_collect(l, s);
+		s->compared = !judge(l, s);
+		*(s->compared ? l->ended_tail : tail) = s;
+		if (s->compared)
+			l->ended_tail = &s->next_ended;
+		else
+			tail = &s->next_ended;
+	}
+	return judged;
+}
+
+bool
+dr_local_busy(const struct dr_local *l)
+{
+	return l->ended != NULL;
 }
 
 /* From the publisher: these outputs have their names, or could not be given them. */
@@ -212,18 +244,12 @@ tell(struct dr_local *l, struct dr_local_slot *s)
 int
 dr_local_settle(struct dr_local *l, struct dr_sched *sched, int64_t now, struct dr_err *err)
 {
-	struct dr_local_slot *first = l->ended, *s, *next;
+	struct dr_local_slot *first = judge_all(l), *s, *next;
 	uint32_t task;
 	int rc = 0;
 
 	if (!first && !dr_journal_pending(l->o.journal))
 		return 0;
-	l->ended = NULL;
-	l->ended_tail = &l->ended;
-	for (s = first; s; s = s->next_ended) {
-		dr_local_output_collect(l, s);
-		judge(l, s);
-	}
 	if (dr_publish_commit(l->o.publisher, on_published, l, err)) {
 		/* Exited 0 and not recorded: not done. Their outputs wait under their temporary names for a
 		 * run that can write the journal. */

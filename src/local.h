@@ -72,5 +72,7 @@ struct dr_executor *dr_local_executor(struct dr_local *l);
 /* Once a loop turn: publishes what has ended (one journal write) and tells the scheduler. -1: the journal
  * cannot be written: stop. What had ended by then has failed, and is told. */
 int dr_local_settle(struct dr_local *l, struct dr_sched *s, int64_t now, struct dr_err *err);
+/* Is there something that the next settle will go on with, whether anything happens or not? */
+bool dr_local_busy(const struct dr_local *l);
 
 #endif

@@ -6,6 +6,7 @@
 
 enum {
 	DR_PUBLISH_HASH_MAX = 64 << 20, /* bytes of a `uses` whose content is kept */
+	DR_PUBLISH_PIECE = 32 << 20, /* bytes of two outputs that are compared before others have their turn */
 	DR_PUBLISH_RECENT_NS =
 		20 * 1000000, /* as fresh as that, a file may change once more under the same mtime */
 };
@@ -16,6 +17,14 @@ struct dr_publish_content {
 	bool valid;
 	struct dr_stamp stamp;
 	struct dr_hash128 hash;
+};
+
+/* A task whose outputs are being compared with what stands. */
+struct dr_publish_compare {
+	uint32_t task;
+	uint32_t output; /* how many of them have been */
+	bool hurry;
+	struct dr_same same;
 };
 
 /* A stage whose outputs were to be reclaimed. */
@@ -63,6 +72,9 @@ struct dr_publisher {
 	struct dr_publish_stage *stages;
 	uint32_t n_stages, cap_stages;
 
+	struct dr_publish_compare *compares;
+	uint32_t n_compares, cap_compares;
+
 	struct dr_stamp *stamps; /* of the outputs of the task at hand */
 	uint32_t cap_stamps;
 	struct dr_hasher *hasher;
@@ -99,6 +111,13 @@ int dr_publish_look_before(struct dr_publisher *p, uint32_t task, struct dr_err 
 int dr_publish_look_after(struct dr_publisher *p, uint32_t task, struct dr_err *err);
 /* What the record says of an input or `uses` beside its stamp and path. */
 void dr_publish_describe(struct dr_publisher *p, uint32_t file, bool uses, struct dr_rec_file *f);
+
+/* publish-cutoff.c. Which outputs of the task came out as what stands? These get DR_FILE_SAME, and in p->stamps the stamp of what
+ * stands. False: they are not all compared yet. */
+bool dr_publish_cutoff(struct dr_publisher *p, uint32_t task);
+/* Has dr_publish_cutoff begun, and not ended? */
+bool dr_publish_is_compared(const struct dr_publisher *p, uint32_t task);
+void dr_publish_stop_comparing(struct dr_publisher *p, uint32_t task);
 
 /* publish-reclaim.c. Unlinks what the first n of the reclaims stand for; their records are written. */
 void dr_publish_unlink_reclaimed(struct dr_publisher *p, uint32_t n);

@@ -79,6 +79,9 @@ dr_publisher_free(struct dr_publisher *p)
 	free(p->left);
 	free(p->reclaims);
 	free(p->stamps);
+	while (p->n_compares)
+		dr_publish_stop_comparing(p, p->compares[0].task);
+	free(p->compares);
 	dr_hasher_free(p->hasher);
 	dr_buf_free(&p->path);
 	dr_buf_free(&p->temp);
@@ -330,10 +333,15 @@ dr_publish_end(struct dr_publisher *p, uint32_t task, const struct dr_outcome *o
 	rc = look_at_outputs(p, task, false, verdict, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	rc = dr_publish_look_after(p, task, err);
+	/* What changes while we compare has not changed while the command ran. */
+	rc = dr_publish_is_compared(p, task) ? 0 : dr_publish_look_after(p, task, err);
 	if (rc) {
 		*verdict = rc == DR_LOOK_CHANGED ? DR_INPUT_CHANGED : DR_NOT_PUBLISHED;
 		return rc < 0 ? -1 : 0;
+	}
+	if (!dr_publish_cutoff(p, task)) {
+		*verdict = DR_NOT_COMPARED;
+		return 0;
 	}
 	if (add_done(p, task, o, err))
 		return -1;
@@ -364,6 +372,7 @@ dr_publish_abort(struct dr_publisher *p, uint32_t task, const struct dr_outcome 
 {
 	const uint32_t *out = dr_graph_outputs(p->graph, task);
 
+	dr_publish_stop_comparing(p, task);
 	for (uint32_t i = 0; i < p->graph->tasks[task].n_out && !dr_publish_bit(p->due, task); i++) {
 		/* Also if it can be removed now: what the command has left running may make it once more. */
 		(void)remove_temp(p, task, out[i], NULL);
@@ -395,12 +404,20 @@ give_names(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 	const uint32_t *out = dr_graph_outputs(p->graph, task);
 
 	for (uint32_t i = 0; i < p->graph->tasks[task].n_out; i++) {
-		const char *temp = dr_publish_temp(p, task, out[i], err);
+		uint32_t flags = p->graph->files[out[i]].flags;
+		const char *temp;
 		int e;
 
+		/* What stands is the same, and recorded: if this one cannot be removed, it only takes room. */
+		if (flags & DR_FILE_SAME) {
+			dr_publish_set(p->suspects, out[i], true);
+			(void)remove_temp(p, task, out[i], NULL);
+			continue;
+		}
+		temp = dr_publish_temp(p, task, out[i], err);
 		if (!temp)
 			return -1;
-		if (dr_disk_publish(p->disk, temp, dr_buf_cstr(&p->path), p->graph->files[out[i]].flags & DR_FILE_TREE) == 0)
+		if (dr_disk_publish(p->disk, temp, dr_buf_cstr(&p->path), flags & DR_FILE_TREE) == 0)
 			continue;
 		e = errno;
 		if (e == ENOENT &&

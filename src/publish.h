@@ -29,6 +29,7 @@ enum dr_verdict {
 	DR_NO_OUTPUT,     /* exited 0 and an output is not there */
 	DR_INPUT_CHANGED, /* an input changed while it ran */
 	DR_NOT_PUBLISHED, /* the file system refused */
+	DR_NOT_COMPARED,  /* its outputs may be what stands already: to be asked again, soon */
 };
 
 struct dr_publisher *dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
@@ -40,11 +41,14 @@ void dr_publisher_free(struct dr_publisher *p);
  * input is not there any more. */
 int dr_publish_begin(struct dr_publisher *p, uint32_t task, struct dr_err *err);
 /* After exit 0: everything declared there, inputs unchanged, DONE added to the journal's batch, the
- * outputs' stamps put into the graph. The outputs get their names in dr_publish_commit. *verdict says
- * what; err->msg says it in words when it is not DR_PUBLISHED, and dr_publish_abort is to follow. -1 only
- * for memory. */
+ * outputs' stamps put into the graph. The outputs get their names in dr_publish_commit; one that is the same as what stands under its
+ * name is not replaced, and keeps that one's stamp (DR_FILE_SAME). Large ones are compared a piece a call: DR_NOT_COMPARED, until
+ * dr_publish_hurry says that there is no time for it. *verdict says what; err->msg says it in words when it is neither that nor
+ * DR_PUBLISHED, and dr_publish_abort is to follow. -1 only for memory. */
 int dr_publish_end(struct dr_publisher *p, uint32_t task, const struct dr_outcome *o,
 		   enum dr_verdict *verdict, struct dr_err *err);
+/* What has not been compared yet counts as different. */
+void dr_publish_hurry(struct dr_publisher *p, uint32_t task);
 /* After a failure, or when nothing was started: temporary files removed; a FAIL is added when o is not
  * NULL. The temporary files of a task whose DONE was added stay: they are its outputs. -1 only for memory. */
 int dr_publish_abort(struct dr_publisher *p, uint32_t task, const struct dr_outcome *o, struct dr_err *err);

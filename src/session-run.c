@@ -472,7 +472,7 @@ turns(struct dr_run *r)
 		r->err = r->failed ? &ignored : first; /* the first error is the one that counts */
 		if (dr_sched_finished(r->sched))
 			break;
-		wake = dr_sched_wake(r->sched);
+		wake = dr_local_busy(r->local) ? now : dr_sched_wake(r->sched);
 		pumped(r);
 		if (h->tick)
 			wake = sooner(wake, h->tick(h->arg, now));

@@ -324,7 +324,7 @@ case_explain()
 	[ "$(grep -c 'up/.: words: size 6 → 12$' "$O")" = 4 ] || fail 'uses'
 	ran 'up-a up-b up-c up-d' up
 	rm up/d
-	run -n --explain
+	run -n --explain up
 	says "$O" 'up/d: up/d is not there'
 }
 

@@ -223,6 +223,26 @@ test_list(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
+/* In pieces of `most` bytes. */
+static int
+same_by(struct place *p, const char *a, const char *b, uint64_t most)
+{
+	struct dr_portion part = { 0 };
+	int rc;
+
+	do {
+		part.left = most;
+		rc = p->d->same(p->d, a, b, &part);
+	} while (rc == DR_DISK_MORE);
+	return rc;
+}
+
+static int
+same(struct place *p, const char *a, const char *b)
+{
+	return same_by(p, a, b, 1 << 20);
+}
+
 static void
 test_same(void **state)
 {
@@ -236,26 +256,107 @@ test_same(void **state)
 
 		put(p, "a", bytes, n);
 		put(p, "b", bytes, n);
-		assert_int_equal(p->d->same(p->d, "a", "b"), 1);
+		assert_int_equal(same(p, "a", "b"), 1);
+		assert_int_equal(same_by(p, "a", "b", 1), 1);
 		if (n == 0)
 			continue;
 		put(p, "b", bytes, n - 1);
-		assert_int_equal(p->d->same(p->d, "a", "b"), 0);
+		assert_int_equal(same(p, "a", "b"), 0);
 		bytes[n - 1] = 1;
 		put(p, "b", bytes, n);
-		assert_int_equal(p->d->same(p->d, "a", "b"), 0);
+		assert_int_equal(same(p, "a", "b"), 0);
+		assert_int_equal(same_by(p, "a", "b", 128 << 10), 0);
 		bytes[n - 1] = 0;
 	}
-	assert_int_equal(p->d->same(p->d, "a", "a"), 1);
-	assert_int_equal(p->d->same(p->d, "a", "none"), -1);
+	assert_int_equal(same(p, "a", "a"), 1);
+	put(p, "b", bytes, 300000);
+	assert_int_equal(same(p, "a", "b"), 1);
+	assert_int_equal(fchmodat(p->root, "b", 0700, 0), 0);
+	assert_int_equal(same(p, "a", "b"), 0);
+	assert_int_equal(symlinkat("a", p->root, "link"), 0);
+	assert_int_equal(same(p, "a", "link"), -1);
+	assert_int_equal(errno, ELOOP);
+	assert_int_equal(same(p, "a", "none"), -1);
 	assert_int_equal(errno, ENOENT);
-	assert_int_equal(p->d->same(p->d, "none", "a"), -1);
+	assert_int_equal(same(p, "none", "a"), -1);
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(mkfifoat(p->root, "fifo", 0666), 0);
-	assert_int_equal(p->d->same(p->d, "a", "fifo"), -1);
+	assert_int_equal(same(p, "a", "fifo"), -1);
 	assert_int_equal(errno, EINVAL);
-	assert_int_equal(p->d->same(p->d, ".", "."), -1);
+	assert_int_equal(same(p, ".", "."), -1);
 	free(bytes);
+}
+
+static int
+same_trees(struct place *p, uint64_t most)
+{
+	struct dr_same s = { 0 };
+	int rc;
+
+	do {
+		s.part.left = most;
+		rc = dr_disk_same(p->d, "x", "y", true, &s);
+	} while (rc == DR_DISK_MORE);
+	dr_same_free(&s);
+	return rc;
+}
+
+/* Two directories that are the same, but for what the test does next. */
+static void
+put_trees(struct place *p)
+{
+	static const char *const tops[] = { "x", "y" };
+	char path[64];
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(p->d->remove_tree(p->d, tops[i]), 0);
+		snprintf(path, sizeof(path), "%s/deep/deeper/empty", tops[i]);
+		assert_int_equal(p->d->mkdirs_for(p->d, path), 0);
+		put(p, path, "", 0);
+		snprintf(path, sizeof(path), "%s/deep/one", tops[i]);
+		put(p, path, "11111", 5);
+		snprintf(path, sizeof(path), "%s/two", tops[i]);
+		put(p, path, "2", 1);
+		snprintf(path, sizeof(path), "%s/link", tops[i]);
+		assert_int_equal(symlinkat("two", p->root, path), 0);
+	}
+}
+
+static void
+test_same_trees(void **state)
+{
+	struct place *p = *state;
+
+	put_trees(p);
+	assert_int_equal(same_trees(p, 1 << 20), 1);
+	assert_int_equal(same_trees(p, 1), 1);
+	put(p, "y/deep/one", "11112", 5);
+	assert_int_equal(same_trees(p, 1 << 20), 0);
+	assert_int_equal(same_trees(p, 1), 0);
+	put_trees(p);
+	put(p, "y/deep/deeper/more", "", 0);
+	assert_int_equal(same_trees(p, 1), 0);
+	put_trees(p);
+	put(p, "x/deep/deeper/more", "", 0);
+	assert_int_equal(same_trees(p, 1), 0);
+	put_trees(p);
+	put(p, "x/more", "", 0);
+	put(p, "y/other", "", 0);
+	assert_int_equal(same_trees(p, 1), 0);
+	put_trees(p);
+	assert_int_equal(fchmodat(p->root, "y/two", 0755, 0), 0);
+	assert_int_equal(same_trees(p, 1), 0);
+	put_trees(p);
+	assert_int_equal(unlinkat(p->root, "y/link", 0), 0);
+	assert_int_equal(symlinkat("three", p->root, "y/link"), 0);
+	assert_int_equal(same_trees(p, 1), 0);
+	put_trees(p);
+	assert_int_equal(unlinkat(p->root, "y/two", 0), 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, "y/two/x"), 0);
+	assert_int_equal(same_trees(p, 1), 0);
+	assert_int_equal(p->d->remove_tree(p->d, "y"), 0);
+	assert_int_equal(same_trees(p, 1), -1);
+	assert_int_equal(errno, ENOENT);
 }
 
 static void
@@ -421,6 +522,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_directories, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_same_trees, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),

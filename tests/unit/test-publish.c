@@ -146,6 +146,7 @@ struct fake {
 	struct {
 		char path[64];
 		struct dr_stamp st;
+		uint64_t bytes; /* what stands for its content */
 		bool dir;
 	} f[FILES_MAX];
 	uint32_t n;
@@ -154,7 +155,8 @@ struct fake {
 	unsigned crash; /* in this call the process dies; 0: in none */
 	unsigned fail;  /* this call fails with `error` */
 	int error;
-	unsigned stats, mkdirs, hashes, unlinks; /* calls of each */
+	unsigned stats, mkdirs, hashes, unlinks, sames; /* calls of each */
+	unsigned more; /* how often a comparison has not come to its end */
 	void (*on_hash)(struct fake *k);
 };
 
@@ -203,6 +205,7 @@ put(struct fake *k, const char *path, int64_t size, int64_t mtime)
 		k->n++;
 	snprintf(k->f[i].path, sizeof(k->f[i].path), "%s", path);
 	k->f[i].st = (struct dr_stamp){ size, mtime, ++k->ino };
+	k->f[i].bytes = k->ino;
 	k->f[i].dir = false;
 }
 
@@ -234,6 +237,7 @@ fake_rename(struct dr_disk *d, const char *from, const char *to)
 {
 	struct fake *k = (struct fake *)d;
 	struct dr_stamp st = stamp_of(k, from);
+	uint64_t bytes = k->f[find(k, from) % FILES_MAX].bytes;
 
 	if (call(k))
 		return -1;
@@ -243,6 +247,7 @@ fake_rename(struct dr_disk *d, const char *from, const char *to)
 	drop(k, from);
 	put(k, to, 0, 0);
 	k->f[find(k, to)].st = st;
+	k->f[find(k, to)].bytes = bytes;
 	return 0;
 }
 
@@ -295,6 +300,22 @@ fake_hash(struct dr_disk *d, const char *path, struct dr_hash128 *out)
 	if (k->on_hash)
 		k->on_hash(k);
 	return 0;
+}
+
+static int
+fake_same(struct dr_disk *d, const char *a, const char *b, struct dr_portion *part)
+{
+	struct fake *k = (struct fake *)d;
+
+	k->sames++;
+	if (call(k))
+		return -1;
+	if (k->more) {
+		k->more--;
+		part->left = 0;
+		return DR_DISK_MORE;
+	}
+	return k->f[find(k, a)].bytes == k->f[find(k, b)].bytes;
 }
 
 /* in0, in1, tool from outside; A (10): in0, tool → mid/a, mid/b;  B (11): in1, tool → mid/c;  C (12):
@@ -389,6 +410,7 @@ fresh_disk(struct world *w)
 		       .unlink = fake_unlink,
 		       .remove_tree = fake_remove_tree,
 		       .mkdirs_for = fake_mkdirs_for,
+		       .same = fake_same,
 		       .hash = fake_hash },
 	};
 	put(w->disk, "in0", 1, OLD_TIME);
@@ -1252,6 +1274,162 @@ test_crash_within_the_write(void **state)
 	dr_buf_free(&b);
 }
 
+/* A's command makes mid/a as it stands, and mid/b anew; the plan has looked at what stands. */
+static void
+make_a(struct world *w)
+{
+	struct dr_file *f = &w->g->files[file(w, "mid/a")];
+
+	put(w->disk, "mid/a", 200, OLD_TIME);
+	f->stamp = stamp_of(w->disk, "mid/a");
+	f->flags = 0;
+	w->g->files[file(w, "mid/b")].flags = DR_FILE_ABSENT;
+	assert_int_equal(dr_publish_begin(w->p, A, &w->err), 0);
+	write_outputs(w, A);
+	w->disk->f[find(w->disk, "mid/.dagrun-10-a")].bytes = w->disk->f[find(w->disk, "mid/a")].bytes;
+}
+
+static void
+test_same_output_stays(void **state)
+{
+	struct world *w = *state;
+	struct dr_stamp was;
+	struct recorded k;
+
+	make_a(w);
+	was = stamp_of(w->disk, "mid/a");
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	assert_true(there(w->disk, "mid/.dagrun-10-a"));
+	commit(w, "0 ");
+	assert_int_equal(w->disk->sames, 1);
+	assert_memory_equal(&w->disk->f[find(w->disk, "mid/a")].st, &was, sizeof(was));
+	assert_memory_equal(&w->g->files[file(w, "mid/a")].stamp, &was, sizeof(was));
+	assert_int_equal(w->g->files[file(w, "mid/a")].flags, DR_FILE_SAME);
+	assert_int_equal(w->g->files[file(w, "mid/b")].flags, 0);
+	assert_false(there(w->disk, "mid/.dagrun-10-a") || there(w->disk, "mid/.dagrun-10-b"));
+	read_journal(w, &k);
+	assert_memory_equal(&k.out[A][0], &was, sizeof(was));
+	assert_memory_equal(&k.out[A][1], &w->disk->f[find(w->disk, "mid/b")].st, sizeof(was));
+	/* The next time it comes out otherwise. */
+	assert_int_equal(dr_publish_begin(w->p, A, &w->err), 0);
+	write_outputs(w, A);
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	commit(w, "0 ");
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME + 5);
+	assert_int_equal(w->g->files[file(w, "mid/a")].flags, 0);
+}
+
+/* Only where sizes are equal, and what stands is what we know of, anything is read. */
+static void
+test_what_is_not_the_same(void **state)
+{
+	struct world *w = *state;
+	struct dr_file *f = &w->g->files[file(w, "mid/a")];
+
+	make_a(w);
+	f->stamp.size++;
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	commit(w, "0 ");
+	assert_int_equal(w->disk->sames, 0);
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME + 5);
+	make_a(w);
+	f->flags = DR_FILE_ABSENT; /* its stamp is its record's */
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	commit(w, "0 ");
+	assert_int_equal(w->disk->sames, 0);
+	make_a(w);
+	w->disk->f[find(w->disk, "mid/a")].st.mtime++; /* somebody has touched it since */
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	commit(w, "0 ");
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME + 5);
+	make_a(w);
+	w->disk->error = EIO;
+	w->disk->fail = w->disk->calls + 2 + 2 + 1; /* two outputs, two inputs, then it is compared */
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	commit(w, "0 ");
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME + 5);
+}
+
+/* Large outputs are compared in pieces, while others have their turn. */
+static void
+test_compares_in_pieces(void **state)
+{
+	struct world *w = *state;
+
+	make_a(w);
+	w->disk->more = 2;
+	assert_int_equal(end(w, A), DR_NOT_COMPARED);
+	put(w->disk, "in0", 1, OLD_TIME + 9); /* the command has read it long ago */
+	run_task(w, B);
+	assert_int_equal(end(w, A), DR_NOT_COMPARED);
+	commit(w, "1 ");
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	commit(w, "0 ");
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME);
+	/* No time for more. */
+	make_a(w);
+	w->disk->more = 2;
+	assert_int_equal(end(w, A), DR_NOT_COMPARED);
+	dr_publish_hurry(w->p, A);
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	commit(w, "0 ");
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME + 5);
+	/* Given up. */
+	make_a(w);
+	w->disk->more = 2;
+	assert_int_equal(end(w, A), DR_NOT_COMPARED);
+	assert_int_equal(dr_publish_abort(w->p, A, NULL, &w->err), 0);
+	assert_false(there(w->disk, "mid/.dagrun-10-a"));
+	dr_publish_hurry(w->p, A);
+	make_a(w);
+	w->disk->more = 1;
+	assert_int_equal(end(w, A), DR_NOT_COMPARED);
+}
+
+static void
+test_crash_where_an_output_stays(void **state)
+{
+	struct world *w = *state;
+	struct told t = { .w = w };
+	int status = -1;
+
+	for (unsigned at = 1; status != 0; at++) {
+		struct dr_stamp was, b;
+		struct recorded k;
+		pid_t pid;
+
+		assert_true(at < 50);
+		fresh_disk(w);
+		assert_int_equal(unlinkat(w->dir, "journal", 0), 0);
+		new_run(w, 1);
+		make_a(w);
+		was = stamp_of(w->disk, "mid/a");
+		b = stamp_of(w->disk, "mid/.dagrun-10-b");
+		w->disk->crash = w->disk->calls + at;
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			enum dr_verdict v;
+
+			if (dr_publish_end(w->p, A, &outcome, &v, &w->err) || v != DR_PUBLISHED)
+				_exit(1);
+			_exit(dr_publish_commit(w->p, tell, &t, &w->err) ? 1 : 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == CRASHED));
+		/* It stands as it did, and is recorded so, or not at all. */
+		assert_true(same(stamp_of(w->disk, "mid/a"), was));
+		read_journal(w, &k);
+		if (k.done[A]) {
+			assert_true(same(k.out[A][0], was) && same(k.out[A][1], b));
+			assert_true(same(stamp_of(w->disk, "mid/b"), b) || same(stamp_of(w->disk, "mid/.dagrun-10-b"), b));
+		} else {
+			assert_false(there(w->disk, "mid/b"));
+		}
+	}
+	assert_false(there(w->disk, "mid/.dagrun-10-a") || there(w->disk, "mid/.dagrun-10-b"));
+}
+
 int
 main(void)
 {
@@ -1277,6 +1455,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_reclaims_earlier_outputs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crash_anywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crash_within_the_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_same_output_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_not_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_compares_in_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crash_where_an_output_stays, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
