@@ -71,6 +71,13 @@ enum dr_why {
 	DR_WHYS
 };
 
+/* A task was stale only because of others, and these are at their end: is it up to date after all? */
+enum dr_fresh {
+	DR_FRESH_NO,
+	DR_FRESH_YES,
+	DR_FRESH_GONE, /* yes; its outputs are not there, which matters only if somebody is to read them */
+};
+
 struct dr_task {
 	struct dr_hash128 id;
 	uint64_t record;   /* offset of its last DONE in the journal; UINT64_MAX: none */
@@ -81,6 +88,7 @@ struct dr_task {
 	uint16_t n_out;
 	uint8_t state;     /* enum dr_state */
 	uint8_t why;       /* enum dr_why */
+	uint8_t certain;   /* it will run, whatever its inputs come out as; without it, that is for enum dr_fresh to say in the end */
 	uint8_t partial;   /* made in this run from less than all its inputs, or from something that was: see dr_plan_partial */
 	uint32_t wait;     /* producers of its inputs and uses that have yet to end */
 	uint32_t last_ms;  /* how long it took last time, or an estimate; 0: unknown */

@@ -178,6 +178,7 @@ dr_ledger_ended(struct dr_ledger *l, uint32_t stage, uint32_t slot, enum dr_ledg
 		l->stages[stage].running--;
 	l->stages[stage].done += how == DR_LEDGER_DONE;
 	l->stages[stage].failed += how == DR_LEDGER_FAILED;
+	l->stages[stage].clean += how == DR_LEDGER_CLEAN;
 	if (ran && slot && slot <= l->n_places)
 		l->places[slot - 1].taken = false;
 }

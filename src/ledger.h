@@ -55,8 +55,8 @@ struct dr_ledger_options {
 int dr_ledger_open(const struct dr_ledger_options *o, struct dr_ledger **out, struct dr_err *err);
 /* Of each a NULL ledger is fine. A slot (from 1) holds one task at a time; the name is copied. */
 void dr_ledger_started(struct dr_ledger *l, const struct dr_ledger_task *t);
-/* It ended: done, failed, or (neither) it will be started once more or was stopped. `ran`: it had been started. */
-enum dr_ledger_end { DR_LEDGER_DONE, DR_LEDGER_FAILED, DR_LEDGER_NEITHER };
+/* It ended: done, failed, up to date after all (clean), or (neither) it will be started once more or was stopped. `ran`: it had been started. */
+enum dr_ledger_end { DR_LEDGER_DONE, DR_LEDGER_FAILED, DR_LEDGER_CLEAN, DR_LEDGER_NEITHER };
 void dr_ledger_ended(struct dr_ledger *l, uint32_t stage, uint32_t slot, enum dr_ledger_end how, bool ran);
 /* Writes what is due at `now` (dr_now). When to call again; -1: after the next change. What cannot be written is not: the run
  * matters more. */

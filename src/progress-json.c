@@ -101,6 +101,7 @@ dr_progress_json_ended(struct dr_progress *p, uint32_t task, enum dr_progress_en
 		[DR_PROGRESS_DONE] = "done",
 		[DR_PROGRESS_AGAIN] = "again",
 		[DR_PROGRESS_STOPPED] = "stopped",
+		[DR_PROGRESS_CLEAN] = "up_to_date",
 	};
 	struct dr_json j = begin(p, "end", now);
 

@@ -303,6 +303,14 @@ dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how
 		r->sized_left -= whole;
 		r->bytes_left -= whole ? bytes : 0;
 	}
+	if (how == DR_PROGRESS_CLEAN) {
+		p->bytes_all -= dr_progress_bytes(p, task, &whole);
+		r->clean++;
+		st->clean++;
+		p->clean++;
+		p->todo--;
+		return;
+	}
 	dr_progress_count_bytes(p, task, ran);
 	p->ended++;
 	if (how == DR_PROGRESS_FAILED) {

@@ -42,13 +42,14 @@ int dr_progress_new(const struct dr_progress_options *o, struct dr_progress **ou
 void dr_progress_free(struct dr_progress *p); /* writes nothing; NULL is fine */
 
 /* A task was started; it ended. What ended without having been started was made by another run. AGAIN: neither well nor badly, it will
- * be started once more. STOPPED: nor this one, as the run was told to end. A bool that says whether it ended well will do where there is
+ * be started once more. STOPPED: nor this one, as the run was told to end. CLEAN: it need not run, as all that it reads came out as it was. A bool that says whether it ended well will do where there is
  * no third case. */
 enum dr_progress_end {
 	DR_PROGRESS_FAILED = 0,
 	DR_PROGRESS_DONE = 1,
 	DR_PROGRESS_AGAIN = 2,
-	DR_PROGRESS_STOPPED = 3
+	DR_PROGRESS_STOPPED = 3,
+	DR_PROGRESS_CLEAN = 4
 };
 void dr_progress_started(struct dr_progress *p, uint32_t task, int64_t now);
 void dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how, int64_t now);

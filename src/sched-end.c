@@ -11,12 +11,14 @@ enum {
 
 /* Tasks come to their end. */
 
-static void
-finish(struct dr_sched *s, uint32_t task, enum dr_state state, const struct dr_grant *g)
+void
+dr_sched_finish(struct dr_sched *s, uint32_t task, enum dr_state state, const struct dr_grant *g)
 {
 	s->mark[task] = 0;
 	if (state == DR_DONE)
 		s->done++;
+	else if (state == DR_CLEAN)
+		s->clean++;
 	else if (state == DR_SKIPPED)
 		s->skipped++;
 	else
@@ -35,26 +37,13 @@ dr_sched_halt(struct dr_sched *s)
 	s->gather.task = DR_NONE;
 	s->wants = false;
 	s->wake = -1;
+	s->unsettled = DR_NONE;
+	dr_sched_release(s);
 	for (uint32_t t = 0; t < s->graph->n_tasks; t++) {
 		if (dr_sched_pending(&s->graph->tasks[t]))
-			finish(s, t, s->mark[t] ? DR_FAILED_TASK : DR_SKIPPED, NULL);
+			dr_sched_finish(s, t, s->mark[t] ? DR_FAILED_TASK : DR_SKIPPED, NULL);
 	}
 	dr_slots_give(&s->slots);
-}
-
-/* One thing less that a task waits for, which it gets or never will. False: that was the last, and it can't start. */
-static bool
-arrive(struct dr_sched *s, uint32_t task)
-{
-	struct dr_task *t = &s->graph->tasks[task];
-
-	if (--t->wait)
-		return true;
-	if (s->o.stages[t->stage].missing && !(s->o.enough && s->o.enough(s->o.arg, task)))
-		return false;
-	t->state = DR_READY;
-	dr_sched_enqueue(s, task);
-	return true;
 }
 
 /* Puts those that can't start without this task on the stack that begins with `top`. */
@@ -68,9 +57,13 @@ push_consumers(struct dr_sched *s, uint32_t task, uint32_t top)
 		for (uint32_t c = g->first_consumer[out[k]]; c < g->first_consumer[out[k] + 1]; c++) {
 			uint32_t t = g->consumers[c];
 
-			if (g->tasks[t].state != DR_WAITING ||
-			    (s->o.stages[g->tasks[t].stage].missing && arrive(s, t)))
+			if (g->tasks[t].state != DR_WAITING || dr_sched_held(s, t))
 				continue;
+			if (s->o.stages[g->tasks[t].stage].missing) {
+				if (!--g->tasks[t].wait)
+					dr_sched_unsettle(s, t);
+				continue;
+			}
 			/* Now, so that nobody else who leads to it puts it there again. */
 			g->tasks[t].state = DR_SKIPPED;
 			s->mark[t] = top;
@@ -90,31 +83,24 @@ skip_stack(struct dr_sched *s, uint32_t top)
 	while (top != DR_NONE) {
 		t = top;
 		top = push_consumers(s, t, s->mark[t]);
-		finish(s, t, DR_SKIPPED, NULL);
+		dr_sched_finish(s, t, DR_SKIPPED, NULL);
 	}
+}
+
+void
+dr_sched_skip(struct dr_sched *s, uint32_t task)
+{
+	s->graph->tasks[task].state = DR_SKIPPED;
+	s->mark[task] = DR_NONE;
+	skip_stack(s, task);
 }
 
 void
 dr_sched_complete(struct dr_sched *s, uint32_t task, const struct dr_grant *grant)
 {
-	const struct dr_graph *g = s->graph;
-	const uint32_t *out = dr_graph_outputs(g, task);
-
-	uint32_t top = DR_NONE;
-
-	finish(s, task, DR_DONE, grant);
-	for (uint32_t k = 0; k < g->tasks[task].n_out; k++) {
-		for (uint32_t c = g->first_consumer[out[k]]; c < g->first_consumer[out[k] + 1]; c++) {
-			uint32_t t = g->consumers[c];
-
-			if (g->tasks[t].state != DR_WAITING || arrive(s, t))
-				continue;
-			g->tasks[t].state = DR_SKIPPED;
-			s->mark[t] = top;
-			top = t;
-		}
-	}
-	skip_stack(s, top);
+	dr_sched_finish(s, task, DR_DONE, grant);
+	dr_sched_arrive(s, task);
+	dr_sched_settle(s);
 }
 
 /* Does somebody want this task's outputs, and can do without? */
@@ -147,12 +133,13 @@ dr_sched_failed_try(struct dr_sched *s, uint32_t task, uint32_t tries, const str
 	} else if (s->o.ignore) {
 		dr_sched_complete(s, task, g);
 	} else {
-		finish(s, task, DR_FAILED_TASK, g);
+		dr_sched_finish(s, task, DR_FAILED_TASK, g);
 		s->failures += !is_tolerated(s, task);
 		if (s->failures >= s->o.max_failures)
 			dr_sched_halt(s);
 		else
 			skip_stack(s, push_consumers(s, task, DR_NONE));
+		dr_sched_settle(s);
 	}
 }
 
@@ -174,7 +161,7 @@ dr_sched_ended(struct dr_sched *s, uint32_t task, enum dr_result result, int64_t
 		break;
 	case DR_RESULT_AGAIN:
 		if (s->halted) {
-			finish(s, task, DR_SKIPPED, &r.grant);
+			dr_sched_finish(s, task, DR_SKIPPED, &r.grant);
 			break;
 		}
 		s->mark[task] = r.grant.attempt - 1;

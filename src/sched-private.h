@@ -8,6 +8,11 @@
 
 #define DR_MS INT64_C(1000000)
 
+enum dr_sched_settling {
+	DR_SCHED_UNSETTLED = 1, /* on the stack of those */
+	DR_SCHED_HELD = 2, /* up to date; what it made is gone, and nobody needs that so far. It waits, and counts as clean */
+};
+
 struct dr_sched {
 	struct dr_graph *graph;
 	struct dr_sched_options o;
@@ -21,11 +26,21 @@ struct dr_sched {
 	/* A number a task: of its slot while it runs; else of the tries that failed; while skip_consumers is
 	 * at work, the next task of its stack (a task that waits has had no tries). */
 	uint32_t *mark;
-	uint64_t wanted, done, failed, skipped, failures;
+	/* A byte a task: enum dr_sched_settling. Those that have all they wait for are a stack from `unsettled` on, or DR_NONE, through `next`. */
+	uint8_t *settling;
+	uint32_t *next, unsettled;
+	uint64_t n_held;
+	uint64_t wanted, done, failed, skipped, clean, failures;
 	struct dr_crowd crowd;
 	int64_t wake;
 	bool halted, wants;
 };
+
+static inline bool
+dr_sched_held(const struct dr_sched *s, uint32_t task)
+{
+	return s->settling[task] & DR_SCHED_HELD;
+}
 
 /* sched.c */
 bool dr_sched_pending(const struct dr_task *t); /* neither running nor at its end */
@@ -43,6 +58,17 @@ uint32_t dr_sched_share(struct dr_sched *s, uint32_t task, uint32_t slots);
 /* sched-end.c. Nothing new starts any more. */
 void dr_sched_halt(struct dr_sched *s);
 void dr_sched_complete(struct dr_sched *s, uint32_t task, const struct dr_grant *grant);
+/* sched-settle.c. A task that has all that it waits for, to be settled by dr_sched_settle. */
+void dr_sched_unsettle(struct dr_sched *s, uint32_t task);
+/* Tasks that have all they wait for turn out to be ready, or to be up to date, and then so may those that wait for them. */
+void dr_sched_settle(struct dr_sched *s);
+/* One producer more is at its end: what of those that wait for it has all now is to be settled. */
+void dr_sched_arrive(struct dr_sched *s, uint32_t task);
+/* What has been held up to now is up to date for good. */
+void dr_sched_release(struct dr_sched *s);
+/* sched-end.c. Its end, for a task that can't start, and for all that needs it. */
+void dr_sched_skip(struct dr_sched *s, uint32_t task);
+void dr_sched_finish(struct dr_sched *s, uint32_t task, enum dr_state state, const struct dr_grant *g);
 /* One more try has failed; tries: with this one. */
 void dr_sched_failed_try(struct dr_sched *s, uint32_t task, uint32_t tries, const struct dr_grant *g, int64_t now);
 

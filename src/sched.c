@@ -30,7 +30,7 @@ dr_sched_pending(const struct dr_task *t)
 static uint64_t
 waiting(const struct dr_sched *s)
 {
-	return s->wanted - s->done - s->failed - s->skipped - s->slots.n_running;
+	return s->wanted - s->done - s->failed - s->skipped - s->clean - s->slots.n_running;
 }
 
 void
@@ -67,7 +67,9 @@ fill(struct dr_sched *s)
 	uint32_t wide = 0;
 
 	s->mark = calloc((size_t)s->graph->n_tasks + 1, sizeof(*s->mark));
-	if (!s->mark)
+	s->settling = calloc((size_t)s->graph->n_tasks + 1, sizeof(*s->settling));
+	s->next = calloc((size_t)s->graph->n_tasks + 1, sizeof(*s->next));
+	if (!s->mark || !s->settling || !s->next)
 		return -1;
 	for (uint32_t t = 0; t < s->graph->n_tasks; t++) {
 		if (!dr_sched_pending(&s->graph->tasks[t]))
@@ -79,9 +81,19 @@ fill(struct dr_sched *s)
 	    dr_grow(&s->narrow.v, &s->narrow.cap, s->wanted - wide, sizeof(*s->narrow.v)) ||
 	    dr_grow(&s->wide.v, &s->wide.cap, wide, sizeof(*s->wide.v)))
 		return -1;
-	for (uint32_t t = 0; t < s->graph->n_tasks; t++)
-		if (s->graph->tasks[t].state == DR_READY)
+	/* The last first, as they are taken from a stack. */
+	for (uint32_t t = s->graph->n_tasks; t-- > 0;) {
+		struct dr_task *task = &s->graph->tasks[t];
+
+		if (task->state != DR_READY)
+			continue;
+		if (task->certain || !s->o.fresh) {
 			dr_sched_enqueue(s, t);
+			continue;
+		}
+		task->state = DR_WAITING;
+		dr_sched_unsettle(s, t);
+	}
 	return 0;
 }
 
@@ -106,6 +118,7 @@ dr_sched_new(struct dr_graph *g, const struct dr_sched_options *o, struct dr_exe
 	s->narrow.stages = s->wide.stages = o->stages;
 	s->narrow.shuffle = s->wide.shuffle = o->shuffle;
 	s->narrow.seed = s->wide.seed = o->shuffle_seed;
+	s->unsettled = DR_NONE;
 	s->gather.task = DR_NONE;
 	s->gather.random = o->seed;
 	s->crowd.most = UINT32_MAX;
@@ -131,6 +144,8 @@ dr_sched_free(struct dr_sched *s)
 	free(s->timed.v);
 	dr_pools_free(&s->pools);
 	free(s->mark);
+	free(s->settling);
+	free(s->next);
 	free(s);
 }
 
@@ -308,6 +323,7 @@ dr_sched_pump(struct dr_sched *s, int64_t now, struct dr_err *err)
 	s->wants = false;
 	s->wake = -1;
 	wake_timed(s, now);
+	dr_sched_settle(s);
 	if (start_all(s, now, &keep, &why)) {
 		if (err)
 			*err = why;
@@ -322,6 +338,8 @@ dr_sched_pump(struct dr_sched *s, int64_t now, struct dr_err *err)
 	if (dr_gather_wake(&s->gather, now) < wake)
 		wake = dr_gather_wake(&s->gather, now);
 	s->wake = wake < INT64_MAX ? wake : -1;
+	if (dr_sched_finished(s))
+		dr_sched_release(s);
 	if (!s->slots.n_running && waiting(s) && s->wake < 0 && !s->wants)
 		return dr_err_set(err, DR_SYSTEM,
 				  "tasks wait for one that will never run (an error of ours)");
@@ -354,6 +372,7 @@ dr_sched_counts(const struct dr_sched *s, struct dr_sched_counts *out)
 		.done = s->done,
 		.failed = s->failed,
 		.skipped = s->skipped,
+		.clean = s->clean,
 		.running = s->slots.n_running,
 		.waiting = waiting(s),
 		.slots = s->slots.used,

@@ -78,8 +78,10 @@ struct dr_sched_options {
 	/* All producers of what a task of a `missing` stage reads are at their end, some of them failed or skipped: can it start? NULL:
 	 * never. */
 	bool (*enough)(void *arg, uint32_t task);
+	/* Asked of a task that is not certain to run, when all that it waited for is at its end. May be asked again. NULL: it runs. */
+	enum dr_fresh (*fresh)(void *arg, uint32_t task);
 	/* Told of every change of a task's state that is in the graph by then, but not of WAITING to READY:
-	 * to RUNNING, to READY again (another try comes later) and to a final one. g: of a task that starts
+	 * to RUNNING, to READY again (another try comes later) and to a final one, which is CLEAN where it was up to date after all. g: of a task that starts
 	 * or ran, else NULL. It may not call the scheduler. NULL is fine. */
 	void (*changed)(void *arg, uint32_t task, const struct dr_grant *g);
 	void *arg;
@@ -88,6 +90,7 @@ struct dr_sched_options {
 struct dr_sched_counts {
 	uint64_t wanted; /* tasks of this run; each is in one of the others */
 	uint64_t done, failed, skipped, running;
+	uint64_t clean;   /* turned out to be up to date */
 	uint64_t waiting; /* not running now and not at their end: not started yet, or between two tries */
 	uint32_t slots;   /* in use */
 };

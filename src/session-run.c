@@ -148,9 +148,28 @@ end_of(const struct dr_run *r, uint32_t task, uint8_t state)
 
 	if (state == DR_READY)
 		return DR_PROGRESS_AGAIN;
+	if (state == DR_CLEAN)
+		return DR_PROGRESS_CLEAN;
 	if (known && r->last.cancelled)
 		return DR_PROGRESS_STOPPED;
 	return state == DR_DONE && !(known && r->last.failed) ? DR_PROGRESS_DONE : DR_PROGRESS_FAILED;
+}
+
+/* A task need not run after all: what it would have read has been read by all, as far as it is concerned. If what it made is gone, only the
+ * end of a run that came to its end tells that nobody needs it. */
+static void
+let_go(struct dr_run *r, uint32_t task)
+{
+	const struct dr_graph *g = r->session->plan->graph;
+	struct dr_sched_counts c;
+	struct dr_err err;
+
+	dr_sched_counts(r->sched, &c);
+	if (g->tasks[task].n_out && (g->files[*dr_graph_outputs(g, task)].flags & DR_FILE_ABSENT) &&
+	    (c.failed || c.skipped || r->signal))
+		return;
+	/* What stays for want of memory is reclaimed before the next run. */
+	(void)dr_publish_reclaim(r->publisher, task, &err);
 }
 
 /* The scheduler's word on every change of state; starts and ends are also the progress display's. */
@@ -166,7 +185,7 @@ on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 		if (h->started)
 			h->started(h->arg, task, g);
 		dr_session_ledger_started(r->session, r->ledger, task, g, r->pid);
-	} else if (state == DR_DONE || state == DR_FAILED_TASK || state == DR_READY) {
+	} else if (state == DR_DONE || state == DR_FAILED_TASK || state == DR_READY || state == DR_CLEAN) {
 		enum dr_progress_end end = end_of(r, task, state);
 
 		if (h->settled)
@@ -174,9 +193,12 @@ on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 		dr_ledger_ended(r->ledger, r->session->plan->graph->tasks[task].stage, g ? g->slot : 0,
 				end == DR_PROGRESS_DONE   ? DR_LEDGER_DONE :
 				end == DR_PROGRESS_FAILED ? DR_LEDGER_FAILED :
+				end == DR_PROGRESS_CLEAN  ? DR_LEDGER_CLEAN :
 							    DR_LEDGER_NEITHER,
 				g != NULL);
 	}
+	if (state == DR_CLEAN)
+		let_go(r, task);
 	r->last.task = DR_NONE;
 }
 
@@ -311,6 +333,14 @@ enough(void *arg, uint32_t task)
 	return dr_plan_enough(r->session->plan, task);
 }
 
+static enum dr_fresh
+fresh(void *arg, uint32_t task)
+{
+	const struct dr_run *r = arg;
+
+	return dr_stale_fresh(r->session->stale, task);
+}
+
 static int
 open_sched(struct dr_run *r)
 {
@@ -327,6 +357,7 @@ open_sched(struct dr_run *r)
 		.shuffle_seed = s->makeflags.shuffle_seed,
 		.changed = on_changed,
 		.enough = enough,
+		.fresh = fresh,
 		.arg = r,
 	};
 	uint32_t *pools = pool_limits(p);

@@ -158,6 +158,7 @@ compare_files(struct dr_compare *c, struct dr_record *r, const uint32_t *files, 
 		if (!*listed || !*same || same_file(c, files[i], &f, uses))
 			continue;
 		*same = false;
+		c->grave = c->plan->graph->files[files[i]].stamp.size != f.stamp.size;
 		if (tell)
 			tell_stamp(tell, f.path, &f.stamp, &c->plan->graph->files[files[i]]);
 	}
@@ -215,6 +216,7 @@ dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum
 
 	*why = DR_WHY_NOT;
 	*outputs = 0;
+	c->grave = false;
 	if (dr_task_command_hash(c->plan, task, c->hasher, &c->text, &command, err))
 		return -1;
 	same_command = dr_hash128_eq(command, r->task.command);

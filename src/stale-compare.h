@@ -15,6 +15,7 @@ struct dr_compare {
 	struct dr_disk *disk;
 	struct dr_hasher *hasher;
 	struct dr_buf text, path;
+	bool grave; /* of the last record: a file's size differs, or that it is there */
 	/* Contents of `uses` hashed so far: by file. */
 	struct dr_content {
 		uint32_t file;

@@ -11,6 +11,7 @@ enum {
 	SEEN_RECLAIMED = 8, /* we removed them ourselves */
 	SEEN_NEWS = 16,     /* another run recorded it while we were on */
 	SEEN_FORGOTTEN = 32, /* its record was dropped on purpose */
+	SEEN_GRAVE = 128, /* what differs from its record is more than a file's time: likely what it makes will differ, too */
 	SEEN_FLUX = 64, /* another run was recording it while we looked at the files, which show what was before */
 };
 
@@ -20,7 +21,7 @@ struct dr_stale {
 	struct dr_disk *disk;
 	struct dr_stale_options options;
 	struct dr_compare compare;
-	uint8_t *seen; /* by task */
+	uint16_t *seen; /* by task */
 	struct dr_rec_run *runs; /* without a farewell */
 	uint32_t n_runs, cap_runs;
 	bool made_rows;
@@ -36,6 +37,9 @@ int dr_stale_roll_forward(struct dr_stale *s, struct dr_err *err);
 int dr_stale_sweep(struct dr_stale *s, struct dr_err *err);
 /* Says good-bye for the runs that died, as what they left is dealt with. */
 void dr_stale_farewell(struct dr_stale *s);
+
+/* stale-fresh.c. Tells which of the stale tasks will run whatever becomes of the others. 0 or -1 without memory. */
+int dr_stale_certain(struct dr_stale *s, struct dr_err *err);
 
 /* stale-refuse.c. What must not be begun: missing and unreadable inputs, outputs that stand without a record. -1 with diags. */
 int dr_stale_refuse(struct dr_stale *s, struct dr_diags *diags, struct dr_err *err);

@@ -122,8 +122,9 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 	if (dr_compare_record(&s->compare, task, r, &why, &look, NULL, err))
 		return -1;
 	t->why = (uint8_t)why;
-	s->seen[task] = (uint8_t)((s->seen[task] & SEEN_FLUX) | SEEN_RECORD | (look & DR_OUT_ABSENT ? SEEN_ABSENT : 0) |
-				  (look & DR_OUT_CHANGED ? SEEN_CHANGED : 0));
+	s->seen[task] = (uint16_t)((s->seen[task] & SEEN_FLUX) | SEEN_RECORD | (look & DR_OUT_ABSENT ? SEEN_ABSENT : 0) |
+				  (look & DR_OUT_CHANGED ? SEEN_CHANGED : 0) |
+				   (s->compare.grave || why == DR_WHY_INPUTS ? SEEN_GRAVE : 0));
 	return 0;
 }
 
@@ -261,6 +262,7 @@ becomes_stale(struct dr_stale *s, uint32_t task, enum dr_why why, uint32_t *todo
 
 	t->state = DR_WAITING;
 	t->why = (uint8_t)why;
+	t->certain = false;
 	todo[(*n)++] = task;
 }
 
@@ -281,6 +283,7 @@ spread(struct dr_stale *s, uint32_t task, uint32_t *todo, uint32_t *n)
 			      s->seen[p] & SEEN_RECLAIMED ? DR_WHY_NEEDED :
 							    DR_WHY_LOST,
 			      todo, n);
+		g->tasks[p].certain = !(s->seen[p] & SEEN_RECORD);
 	}
 	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
 		for (uint32_t c = g->first_consumer[out[i]]; c < g->first_consumer[out[i] + 1]; c++)
@@ -302,8 +305,10 @@ decide(struct dr_stale *s, struct dr_err *err)
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
 		enum dr_why why = is_clean(s, t) ? own_reason(s, t) : DR_WHY_NOT;
 
-		if (why != DR_WHY_NOT)
+		if (why != DR_WHY_NOT) {
 			becomes_stale(s, t, why, todo, &n);
+			g->tasks[t].certain = true;
+		}
 	}
 	while (n)
 		spread(s, todo[--n], todo, &n);
@@ -315,7 +320,7 @@ decide(struct dr_stale *s, struct dr_err *err)
 				g->files[out[i]].flags |= DR_FILE_RECLAIMED;
 	}
 	free(todo);
-	return 0;
+	return dr_stale_certain(s, err);
 }
 
 static void
@@ -348,7 +353,7 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 		return dr_err_nomem(err);
 	*s = (struct dr_stale){ .plan = pl, .journal = j, .disk = disk, .options = *o };
 	s->compare = (struct dr_compare){ .plan = pl, .disk = disk, .hasher = dr_hasher_new() };
-	s->seen = calloc((size_t)pl->graph->n_tasks + 1, 1);
+	s->seen = calloc((size_t)pl->graph->n_tasks + 1, sizeof(*s->seen));
 	if (!s->seen || !s->compare.hasher) {
 		dr_err_nomem(err);
 		goto out;

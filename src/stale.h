@@ -32,7 +32,7 @@ struct dr_stale_counts {
 /* Looks at every file that wanted tasks read or make, streams the journal (NULL: none yet), rolls forward what a crash left between
  * record and name, sweeps temporary files that nobody claims and no record knows (and then says good-bye in the journal for the runs
  * that died), and sets state (DR_CLEAN, or DR_WAITING: stale), why, last_ms and record
- * of every wanted task, stamp and flags of every file.
+ * of every wanted task, certain of the stale ones, stamp and flags of every file.
  * 0 with *out; 1: rows of globs turned out to be made by us (DR_FILE_MADE is set): dr_plan_again, then here again; -1 with diags
  * (missing or unreadable inputs, outputs that stand without a record) or err. */
 int dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, const struct dr_stale_options *o,
@@ -49,6 +49,10 @@ int dr_stale_rows(const struct dr_plan *pl, int state, bool dry, void (*tell)(vo
 /* Has another run made this stale task meanwhile? Reads what was appended to the journal; 1: yes, it is up to date now, and its
  * outputs' stamps are in the graph; 0: no; -1 with err. */
 int dr_stale_look(struct dr_stale *s, uint32_t task, struct dr_err *err);
+
+/* Is a task that was stale only because of others (`certain` is not set) up to date after all, now that they are at their end? Looks at
+ * nothing but the graph: DR_FILE_SAME of what they made, DR_FILE_ABSENT of what it made. */
+enum dr_fresh dr_stale_fresh(struct dr_stale *s, uint32_t task);
 
 /* Why a task is to run, in one line for --explain: `words.tsv: in/17.txt: size 4096 → 4099`. 0 or -1 with err. */
 int dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err);

@@ -762,6 +762,75 @@ reclaimed_is_as_good_as_there(void **state)
 	expect(w, base, "m/c:INPUT all/1.1:LOST all:INPUT");
 }
 
+/* The stale tasks that will run whatever becomes of the others. */
+static const char *
+certain_tasks(struct world *w)
+{
+	const struct dr_plan *pl = w->p->plan;
+
+	dr_buf_reset(&w->p->shown);
+	for (uint32_t t = 0; t < pl->graph->n_tasks; t++) {
+		if (pl->graph->tasks[t].state != DR_WAITING || !pl->graph->tasks[t].certain)
+			continue;
+		dr_buf_adds(&w->p->shown, w->p->shown.n ? " " : "");
+		dr_plan_task_name(pl, t, &w->p->shown);
+	}
+	return dr_buf_cstr(&w->p->shown);
+}
+
+/* What is gone waits for word on whether it is needed, if that may yet turn out not to be so. */
+static void
+what_is_certain(void **state)
+{
+	struct world *w = *state;
+	struct dr_graph *g;
+	uint32_t m, in, all;
+
+	inputs(w);
+	made(w, base);
+	put(w, "in/b", "touched"); /* in truth of another size, so that all above it will be new, too */
+	expect(w, base, "m/b:INPUT all/1.1:UPSTREAM all:UPSTREAM");
+	assert_string_equal(certain_tasks(w), "m/b");
+	put(w, "in/b", "bbb");
+	say_id(w, DR_REC_RECLAIM, place_task(w->p, "all", 0));
+	drop(w, inner(w));
+	put(w, "in/b", "bbb");
+	get(w, "in/c")->stamp.mtime++;
+	expect(w, base, "m/b:INPUT m/c:INPUT all/1.1:NEEDED all:UPSTREAM");
+	say_done(w, place_task(w->p, "m", 1), (struct done){ 0 });
+	expect(w, base, "m/c:INPUT all/1.1:NEEDED all:UPSTREAM");
+	assert_string_equal(certain_tasks(w), "m/c");
+	put(w, "in/c", "longer");
+	expect(w, base, "m/c:INPUT all/1.1:NEEDED all:UPSTREAM");
+	assert_string_equal(certain_tasks(w), "m/c all/1.1");
+	put(w, "in/c", "ccc");
+	expect(w, base, "m/c:INPUT all/1.1:NEEDED all:UPSTREAM");
+	/* m/c came out as it was, and so nothing above it runs; or it did not. */
+	g = w->p->plan->graph;
+	m = place_task(w->p, "m", 2);
+	in = place_task(w->p, "all", 0);
+	all = place_task(w->p, "all", 1);
+	assert_int_equal(dr_stale_fresh(w->stale, in), DR_FRESH_GONE);
+	g->tasks[m].state = DR_DONE;
+	g->files[place_file(w->p, "m/c")].flags |= DR_FILE_SAME;
+	assert_int_equal(dr_stale_fresh(w->stale, all), DR_FRESH_YES);
+	g->tasks[m].partial = 1;
+	assert_int_equal(dr_stale_fresh(w->stale, all), DR_FRESH_NO);
+	g->tasks[m].partial = 0;
+	g->files[place_file(w->p, "m/c")].flags &= ~(uint32_t)DR_FILE_SAME;
+	assert_int_equal(dr_stale_fresh(w->stale, all), DR_FRESH_NO);
+	/* What is not there and was not reclaimed is no different. */
+	made(w, base);
+	drop(w, inner(w));
+	get(w, "in/c")->stamp.mtime++;
+	expect(w, base, "m/c:INPUT all/1.1:LOST all:UPSTREAM");
+	assert_string_equal(certain_tasks(w), "m/c");
+	/* Others that it needs are certain as soon as it is. */
+	put(w, "m/c", "by hand");
+	expect(w, base, "m/c:INPUT all/1.1:LOST all:INPUT");
+	assert_string_equal(certain_tasks(w), "m/c all/1.1 all");
+}
+
 /* What is needed again drags its other consumers along. */
 static void
 needed_again_and_its_consumers(void **state)
@@ -1397,6 +1466,7 @@ main(void)
 		TEST(a_target_is_lost),
 		TEST(an_intermediate_is_lost),
 		TEST(reclaimed_is_as_good_as_there),
+		TEST(what_is_certain),
 		TEST(needed_again_and_its_consumers),
 		TEST(the_last_record_wins),
 		TEST(forgotten),

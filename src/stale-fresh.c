@@ -1,0 +1,115 @@
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "err.h"
+#include "stale-private.h"
+
+/* Is this task's own reason one for which it will make something else than it did? */
+static bool
+differs(const struct dr_stale *s, uint32_t task)
+{
+	unsigned why = s->plan->graph->tasks[task].why;
+
+	return why == DR_WHY_NEVER || why == DR_WHY_LOST || (s->seen[task] & SEEN_GRAVE);
+}
+
+static bool
+reads_new(const struct dr_graph *g, uint32_t task, const uint8_t *likely)
+{
+	const uint32_t *in = dr_graph_inputs(g, task);
+
+	for (uint32_t i = 0; i < g->tasks[task].n_in + g->tasks[task].n_uses; i++)
+		if (g->files[in[i]].producer != DR_NONE && likely[g->files[in[i]].producer])
+			return true;
+	return false;
+}
+
+/* Will a task that reads what this one makes run, as far as can be told? */
+static bool
+is_needed(const struct dr_graph *g, uint32_t task, const uint8_t *likely)
+{
+	const uint32_t *out = dr_graph_outputs(g, task);
+
+	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
+		for (uint32_t c = g->first_consumer[out[i]]; c < g->first_consumer[out[i] + 1]; c++) {
+			const struct dr_task *t = &g->tasks[g->consumers[c]];
+
+			if (t->state == DR_WAITING && (t->certain || likely[g->consumers[c]]))
+				return true;
+		}
+	return false;
+}
+
+/* Do several tasks read what this one makes? If it does not come out as before, those that went on as if it did were wrong to. */
+static bool
+is_shared(const struct dr_graph *g, uint32_t task)
+{
+	const uint32_t *out = dr_graph_outputs(g, task);
+	uint32_t reader = DR_NONE;
+
+	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
+		for (uint32_t c = g->first_consumer[out[i]]; c < g->first_consumer[out[i] + 1]; c++) {
+			if (reader != DR_NONE && g->consumers[c] != reader)
+				return true;
+			reader = g->consumers[c];
+		}
+	return false;
+}
+
+/* What is gone and is needed by a task that may yet turn out to be up to date could wait for that. It does so only where that is to
+ * be hoped for: where an input got another time, but not another size. Else it is begun at once, and nothing waits for it later. */
+int
+dr_stale_certain(struct dr_stale *s, struct dr_err *err)
+{
+	struct dr_graph *g = s->plan->graph;
+	uint8_t *likely = calloc((size_t)g->n_tasks + 1, 1); /* makes something else than it did */
+
+	if (!likely)
+		return dr_err_nomem(err);
+	for (uint32_t i = 0; i < g->n_tasks; i++) {
+		uint32_t t = g->order[i];
+
+		if (g->tasks[t].state == DR_WAITING)
+			likely[t] = (g->tasks[t].certain && differs(s, t)) || reads_new(g, t, likely);
+	}
+	for (uint32_t i = g->n_tasks; i-- > 0;) {
+		uint32_t t = g->order[i];
+
+		if (g->tasks[t].state == DR_WAITING && !g->tasks[t].certain &&
+		    (g->tasks[t].why == DR_WHY_NEEDED || g->tasks[t].why == DR_WHY_LOST))
+			g->tasks[t].certain = is_shared(g, t) || is_needed(g, t, likely);
+	}
+	free(likely);
+	return 0;
+}
+
+enum dr_fresh
+dr_stale_fresh(struct dr_stale *s, uint32_t task)
+{
+	struct dr_graph *g = s->plan->graph;
+	const struct dr_task *t = &g->tasks[task];
+	const uint32_t *in = dr_graph_inputs(g, task), *out = dr_graph_outputs(g, task);
+	bool gone = false;
+
+	/* Its record held when the plan was made: it holds as long as all that it reads is as it was then. */
+	for (uint32_t i = 0; i < t->n_in + t->n_uses; i++) {
+		const struct dr_file *f = &g->files[in[i]];
+		const struct dr_task *p = f->producer == DR_NONE ? NULL : &g->tasks[f->producer];
+
+		if (!p || p->state == DR_CLEAN || p->state == DR_WAITING)
+			continue;
+		if (p->state != DR_DONE || p->partial || !(f->flags & DR_FILE_SAME))
+			return DR_FRESH_NO;
+	}
+	for (uint32_t i = 0; i < t->n_out; i++)
+		gone |= (g->files[out[i]].flags & DR_FILE_ABSENT) != 0;
+	if (!gone)
+		return DR_FRESH_YES;
+	if (is_shared(g, task))
+		return DR_FRESH_NO;
+	for (uint32_t i = 0; i < t->n_out; i++)
+		if (g->files[out[i]].flags & DR_FILE_ABSENT)
+			g->files[out[i]].flags |= DR_FILE_RECLAIMED;
+	return DR_FRESH_GONE;
+}
