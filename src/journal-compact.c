@@ -2,10 +2,9 @@
 
 #include "journal.h"
 
-#include "arena.h"
 #include "err.h"
 #include "journal-record.h"
-#include "map.h"
+#include "journal-stock.h"
 #include "os.h"
 
 #include <dirent.h>
@@ -20,174 +19,10 @@
 #define NEW_NAME DR_JOURNAL_NAME ".new"
 
 enum {
-	RUNS_MAX = 1000, /* that are remembered: enough for anybody who asks what happened lately */
 	DEAD_MIN = 1000, /* below that a new file gains nothing */
 	SAMPLE_MAX = 1024,
 	SAMPLE_SLOTS = 2048,
 };
-
-/* Where the live records of a task are; 0: there is none, as the header is there. */
-struct live {
-	struct dr_hash128 id;
-	uint64_t done;
-	uint64_t after; /* RECLAIM of that DONE, or the FORGET that ended it (then done is 0) */
-	uint64_t fail;  /* later than both */
-};
-
-struct live_run {
-	uint64_t run, began, bye;
-};
-
-struct compaction {
-	struct live *lives;
-	uint32_t n, cap;
-	struct dr_map map;
-	struct live_run runs[RUNS_MAX]; /* run i at i mod RUNS_MAX */
-	uint64_t n_runs;
-	uint64_t total, live; /* records */
-};
-
-static bool
-live_eq(const void *ctx, uint32_t value, const void *key)
-{
-	const struct compaction *c = ctx;
-	const struct dr_hash128 *id = key;
-
-	return dr_hash128_eq(c->lives[value].id, *id);
-}
-
-static uint64_t
-live_hash(const void *ctx, uint32_t value)
-{
-	const struct compaction *c = ctx;
-
-	return c->lives[value].id.lo;
-}
-
-static const struct dr_map_ops live_ops = { live_eq, live_hash };
-
-static struct live *
-find(const struct compaction *c, struct dr_hash128 id)
-{
-	uint32_t i = dr_map_find(&c->map, &live_ops, c, id.lo, &id);
-
-	return i == DR_NONE ? NULL : &c->lives[i];
-}
-
-/* NULL without memory. */
-static struct live *
-find_or_add(struct compaction *c, struct dr_hash128 id)
-{
-	struct live *l = find(c, id);
-
-	if (l)
-		return l;
-	if (dr_grow(&c->lives, &c->cap, (size_t)c->n + 1, sizeof(*c->lives)))
-		return NULL;
-	c->lives[c->n] = (struct live){ .id = id };
-	if (dr_map_add(&c->map, &live_ops, c, id.lo, c->n))
-		return NULL;
-	return &c->lives[c->n++];
-}
-
-/* The runs that are remembered are the last ones: from `began` of the oldest on. */
-static struct live_run *
-find_run(struct compaction *c, uint64_t run)
-{
-	uint64_t n = c->n_runs < RUNS_MAX ? c->n_runs : RUNS_MAX;
-
-	for (uint64_t i = 1; i <= n; i++) {
-		struct live_run *r = &c->runs[(c->n_runs - i) % RUNS_MAX];
-
-		if (r->run == run)
-			return r;
-	}
-	return NULL;
-}
-
-static uint64_t
-oldest_run(const struct compaction *c)
-{
-	return c->n_runs > RUNS_MAX ? c->runs[c->n_runs % RUNS_MAX].began : 0;
-}
-
-static int
-note(struct compaction *c, const struct dr_record *r)
-{
-	struct dr_hash128 id;
-	struct live_run *run;
-	struct live *l;
-
-	c->total++;
-	if (r->kind == DR_REC_RUN) {
-		c->runs[c->n_runs++ % RUNS_MAX] = (struct live_run){ .run = r->run.run, .began = r->at };
-		return 0;
-	}
-	if (!dr_record_id(r, &id)) {
-		run = find_run(c, r->run.run);
-		if (run)
-			run->bye = r->at;
-		return 0;
-	}
-	l = find_or_add(c, id);
-	if (!l)
-		return -1;
-	if (r->kind == DR_REC_FAIL) {
-		l->fail = r->at;
-	} else if (r->kind == DR_REC_DONE) {
-		l->done = r->at;
-		l->after = l->fail = 0;
-	} else if (r->kind == DR_REC_FORGET) {
-		l->done = 0;
-		l->after = r->at;
-	} else if (l->done) {
-		l->after = r->at;
-	}
-	return 0;
-}
-
-static bool
-is_live(struct compaction *c, const struct dr_record *r)
-{
-	struct dr_hash128 id;
-	const struct live_run *run;
-	const struct live *l;
-
-	if (dr_record_id(r, &id)) {
-		l = find(c, id);
-		return l && (r->at == l->done || r->at == l->after || r->at == l->fail);
-	}
-	if (r->at < oldest_run(c))
-		return false;
-	if (r->kind == DR_REC_RUN)
-		return true;
-	run = find_run(c, r->run.run);
-	return run && r->at == run->bye;
-}
-
-static int
-take_stock(struct compaction *c, int fd, struct dr_err *err)
-{
-	struct dr_record_stream s = { 0 };
-	struct dr_record r;
-	int rc = -1;
-
-	if (dr_record_stream_open(&s, fd, sizeof(struct dr_journal_header), err))
-		goto out;
-	while ((rc = dr_record_next(&s, &r, NULL, err)) > 0) {
-		if (note(c, &r)) {
-			rc = dr_err_nomem(err);
-			goto out;
-		}
-	}
-	for (uint32_t i = 0; i < c->n; i++)
-		c->live += (c->lives[i].done > 0) + (c->lives[i].after > 0) + (c->lives[i].fail > 0);
-	for (uint64_t i = 0; i < RUNS_MAX && i < c->n_runs; i++)
-		c->live += 1 + (c->runs[i].bye > 0);
-out:
-	dr_record_stream_close(&s);
-	return rc;
-}
 
 static int
 write_out(int to, struct dr_buf *b, struct dr_err *err)
@@ -202,7 +37,7 @@ write_out(int to, struct dr_buf *b, struct dr_err *err)
 
 /* The live records of `from`, in their order. */
 static int
-copy(struct compaction *c, int from, int to, struct dr_err *err)
+copy(const struct dr_stock *c, int from, int to, struct dr_err *err)
 {
 	struct dr_record_stream s = { 0 };
 	struct dr_journal_header h;
@@ -216,7 +51,7 @@ copy(struct compaction *c, int from, int to, struct dr_err *err)
 	if (dr_record_stream_open(&s, from, sizeof(h), err))
 		goto out;
 	while ((rc = dr_record_next(&s, &r, &raw, err)) > 0) {
-		if (!is_live(c, &r))
+		if (!dr_stock_is_live(c, &r))
 			continue;
 		dr_buf_addstr(&b, raw);
 		if ((b.failed || b.n >= DR_JOURNAL_PIECE) && write_out(to, &b, err)) {
@@ -254,7 +89,7 @@ sweep(int dir)
 /* Until the rename the old journal is untouched, and what the rename puts in its place is on the disk
  * already. */
 static int
-rewrite(struct dr_journal *j, struct compaction *c, bool *done, struct dr_err *err)
+rewrite(struct dr_journal *j, const struct dr_stock *c, bool *done, struct dr_err *err)
 {
 	struct stat st;
 	int fd, rc = -1;
@@ -309,27 +144,61 @@ hopeless(const struct dr_journal *j)
 int
 dr_journal_compact(struct dr_journal *j, bool always, bool *done, struct dr_err *err)
 {
-	struct compaction *c;
+	struct dr_stock stock = { 0 };
 	uint64_t dead;
 	int rc = -1;
 
 	*done = false;
 	if (j->refused || (!always && hopeless(j)))
 		return 0;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return dr_err_nomem(err);
-	if (take_stock(c, j->fd, err))
+	if (dr_stock_take(&stock, j->fd, err))
 		goto out;
 	rc = 0;
-	dead = c->total - c->live;
-	if (!always && (dead < DEAD_MIN || dead <= c->live))
+	dead = stock.total - stock.live;
+	if (!always && (dead < DEAD_MIN || dead <= stock.live))
 		goto out;
-	rc = rewrite(j, c, done, err);
+	rc = rewrite(j, &stock, done, err);
 out:
-	dr_map_free(&c->map);
-	free(c->lives);
-	free(c);
+	dr_stock_free(&stock);
+	return rc;
+}
+
+/* The run whose log has this name. */
+static bool
+is_log(const char *name, uint64_t *run)
+{
+	size_t n = strspn(name, "0123456789abcdef");
+
+	if (n != 16 || name[n])
+		return false;
+	*run = strtoull(name, NULL, 16);
+	return true;
+}
+
+int
+dr_journal_prune_logs(struct dr_journal *j, uint64_t except, struct dr_err *err)
+{
+	struct dr_stock stock = { 0 };
+	int fd = openat(j->dir, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	uint64_t run;
+
+	if (!d) {
+		rc = errno == ENOENT ? 0 : dr_err_sys(err, errno, "open the directory .dagrun/log");
+		dr_close(&fd);
+		return rc;
+	}
+	if (dr_stock_take(&stock, j->fd, err))
+		goto out;
+	/* What cannot be removed is tried again another time. */
+	while ((e = readdir(d)))
+		if (is_log(e->d_name, &run) && run != except && !dr_stock_names(&stock, run))
+			unlinkat(dirfd(d), e->d_name, 0);
+	rc = 0;
+out:
+	dr_stock_free(&stock);
+	closedir(d);
 	return rc;
 }
 

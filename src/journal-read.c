@@ -28,6 +28,8 @@ plausible(const struct dr_record_head *h, uint64_t room)
 	case DR_REC_RUN:
 	case DR_REC_BYE:
 		return h->length == sizeof(struct dr_rec_run);
+	case DR_REC_BARRIER:
+		return h->length == sizeof(struct dr_rec_barrier);
 	case DR_REC_RECLAIM:
 	case DR_REC_FORGET:
 		return h->length == sizeof(struct dr_hash128);
@@ -96,6 +98,9 @@ parse(const uint8_t *p, const struct dr_record_head *h, uint64_t at, struct dr_r
 	case DR_REC_BYE:
 		memcpy(&r->run, payload, sizeof(r->run));
 		return true;
+	case DR_REC_BARRIER:
+		memcpy(&r->barrier, payload, sizeof(r->barrier));
+		return r->barrier.phase >= DR_REC_BEGINS && r->barrier.phase <= DR_REC_READ;
 	case DR_REC_RECLAIM:
 	case DR_REC_FORGET:
 		memcpy(&r->id, payload, sizeof(r->id));
@@ -149,6 +154,9 @@ dr_record_id(const struct dr_record *r, struct dr_hash128 *id)
 	case DR_REC_FORGET:
 		*id = r->id;
 		return true;
+	case DR_REC_BARRIER:
+		*id = r->barrier.id;
+		return r->barrier.phase == DR_REC_READ;
 	case DR_REC_RUN:
 	case DR_REC_BYE:
 		break;

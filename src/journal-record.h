@@ -62,6 +62,7 @@ _Static_assert(sizeof(struct dr_record_head) == 16, "no padding in the file");
 _Static_assert(sizeof(struct dr_record_task_head) == 128, "no padding in the file");
 _Static_assert(sizeof(struct dr_record_file_head) == 32, "no padding in the file");
 _Static_assert(sizeof(struct dr_rec_run) == 32, "no padding in the file");
+_Static_assert(sizeof(struct dr_rec_barrier) == 40, "no padding in the file");
 
 /* Which share of all ids we keep, to know about how many there are without keeping them all. */
 struct dr_id_sample {
@@ -100,7 +101,7 @@ void dr_record_stream_close(struct dr_record_stream *s);
  * the end, where [s->good, s->size) are bytes of no good record; -1 with err. */
 int dr_record_next(struct dr_record_stream *s, struct dr_record *r, struct dr_str *raw, struct dr_err *err);
 
-/* Whose record it is; false for RUN and BYE. */
+/* Whose record it is; false for what is about a run. */
 bool dr_record_id(const struct dr_record *r, struct dr_hash128 *id);
 
 /* Looks at the header of an open journal. 0, or -1 with err. */

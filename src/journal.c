@@ -221,6 +221,14 @@ dr_journal_add_id(struct dr_journal *j, enum dr_record_kind kind, struct dr_hash
 }
 
 int
+dr_journal_add_barrier(struct dr_journal *j, const struct dr_rec_barrier *b)
+{
+	begin_record(j, DR_REC_BARRIER);
+	dr_buf_add(&j->batch, b, sizeof(*b));
+	return end_record(j);
+}
+
+int
 dr_journal_begin_task(struct dr_journal *j, enum dr_record_kind kind, const struct dr_rec_task *t)
 {
 	struct dr_record_task_head h = {
@@ -350,6 +358,15 @@ dr_journal_flush(struct dr_journal *j, struct dr_err *err)
 		j->batch.p[j->batch.n] = '\0';
 	}
 	return rc;
+}
+
+int
+dr_journal_sync(const struct dr_journal *j)
+{
+	if (fdatasync(j->fd))
+		return -1;
+	/* Not all file systems sync directories. */
+	return fsync(j->dir) && errno != EINVAL && errno != EBADF && errno != ENOTSUP ? -1 : 0;
 }
 
 bool

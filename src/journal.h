@@ -25,12 +25,29 @@ enum dr_record_kind {
 	DR_REC_FAIL,    /* a task ended badly: for people, decides nothing */
 	DR_REC_RECLAIM, /* its outputs are about to be unlinked by us */
 	DR_REC_FORGET,  /* its DONE counts no longer */
+	DR_REC_BARRIER = 8, /* what is known to have reached the disk */
 };
 
 struct dr_rec_run { /* RUN and BYE */
 	uint64_t run;
 	int64_t when; /* ns since 1970 */
 	struct dr_hash128 boot;
+};
+
+/* What a BARRIER says. A power cut can take from an output what was not synced, while its DONE survives: those of a run of an
+ * earlier boot count only if one of these vouches for them. */
+enum dr_rec_phase {
+	DR_REC_BEGINS = 1, /* all outputs of the run's DONEs up to here have their names, and are about to be synced */
+	DR_REC_HOLDS,      /* they have been, and the journal too: the DONEs before the last BEGINS hold */
+	DR_REC_ALWAYS,     /* the run syncs outputs before it records them: its DONEs hold from here on */
+	DR_REC_READ,       /* the DONE of `id` holds: its outputs were compared by content after the machine had started anew */
+};
+
+struct dr_rec_barrier {
+	uint64_t run;
+	int64_t when; /* ns since 1970 */
+	struct dr_hash128 id; /* READ: of which task; else 0 */
+	uint32_t phase, reserved;
 };
 
 enum { DR_REC_HASHED = 1, DR_REC_RECENT = 2 };
@@ -74,6 +91,7 @@ struct dr_record {
 	union {
 		struct dr_rec_run run;
 		struct dr_rec_task task;
+		struct dr_rec_barrier barrier;
 		struct dr_hash128 id; /* RECLAIM, FORGET */
 	};
 	/* private: the files not read yet */
@@ -109,6 +127,7 @@ int dr_journal_at(struct dr_journal *j, uint64_t at, struct dr_record *r, struct
  * try. */
 int dr_journal_add_run(struct dr_journal *j, enum dr_record_kind kind, const struct dr_rec_run *r);
 int dr_journal_add_id(struct dr_journal *j, enum dr_record_kind kind, struct dr_hash128 id);
+int dr_journal_add_barrier(struct dr_journal *j, const struct dr_rec_barrier *b);
 /* A DONE or FAIL is begun, given its n_in + n_uses + n_out files, and ended. Each -1 without memory or
  * with another number of files; then the record is not added, and those before it stay. */
 int dr_journal_begin_task(struct dr_journal *j, enum dr_record_kind kind, const struct dr_rec_task *t);
@@ -117,11 +136,19 @@ int dr_journal_end_task(struct dr_journal *j);
 bool dr_journal_pending(const struct dr_journal *j);
 int dr_journal_flush(struct dr_journal *j, struct dr_err *err);
 
+/* What was flushed reaches the disk, the journal's name too. Any thread may call it, but none while dr_journal_compact or _close is
+ * at work. 0, or -1 with errno. */
+int dr_journal_sync(const struct dr_journal *j);
+
 /* Writes a journal of live records only, syncs and renames it, when dead records outnumber live ones (and
- * are a thousand) or `always`. Live are of each task the last DONE with the RECLAIM behind it, or the
- * FORGET behind it, and a FAIL behind that; of runs the last thousand. The caller holds the exclusive lock
+ * are a thousand) or `always`. Live are of each task the last DONE with the RECLAIM and the READ behind it, or the
+ * FORGET behind it, and a FAIL behind that; of runs the last thousand and those of live tasks, with the last barrier. The caller holds the exclusive lock
  * and has flushed. *done tells whether it did: then offsets are new, and dr_journal_read begins again.
  * Asked after all was read, it mostly knows without reading again that there is no need. */
 int dr_journal_compact(struct dr_journal *j, bool always, bool *done, struct dr_err *err);
+
+/* Removes the logs of runs (log/RUN in the state directory) that no live record names, but for that of `except`. Conditions as for
+ * dr_journal_compact. 0, or -1 with err. */
+int dr_journal_prune_logs(struct dr_journal *j, uint64_t except, struct dr_err *err);
 
 #endif

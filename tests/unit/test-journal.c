@@ -151,6 +151,9 @@ tell(struct dr_record *r, struct dr_buf *b)
 		dr_buf_addf(b, "%s %" PRIx64 "\n", r->kind == DR_REC_RECLAIM ? "reclaim" : "forget",
 			    r->id.lo);
 		return;
+	case DR_REC_BARRIER:
+		dr_buf_addf(b, "barrier %" PRIu64 " %" PRIu32 "\n", r->barrier.run, r->barrier.phase);
+		return;
 	case DR_REC_DONE:
 	case DR_REC_FAIL:
 		break;
@@ -930,6 +933,90 @@ test_compaction_keeps_last_runs(void **state)
 	dr_buf_free(&s.text);
 }
 
+static void
+add_barrier(struct place *p, uint64_t run, enum dr_rec_phase phase, uint64_t task)
+{
+	struct dr_rec_barrier b = { .run = run, .when = 9, .phase = phase };
+
+	if (task)
+		b.id = id_of(task);
+	assert_int_equal(dr_journal_add_barrier(p->j, &b), 0);
+}
+
+/* Of a run whose records are live the last barrier that is whole, and of a task what was found out about it alone; also of runs
+ * that are older than those that are remembered for their own sake. */
+static void
+test_compaction_keeps_barriers(void **state)
+{
+	struct place *p = *state;
+	struct seen s = { 0 };
+	bool done = false;
+
+	add_run(p->j, DR_REC_RUN, 5);
+	add_barrier(p, 5, DR_REC_ALWAYS, 0);
+	add_task(p->j, DR_REC_DONE, 5, 0, 0);
+	add_barrier(p, 5, DR_REC_BEGINS, 0);
+	add_barrier(p, 5, DR_REC_HOLDS, 0); /* another one follows */
+	add_barrier(p, 5, DR_REC_BEGINS, 0);
+	add_barrier(p, 5, DR_REC_HOLDS, 0);
+	add_barrier(p, 5, DR_REC_BEGINS, 0); /* not whole */
+	add_run(p->j, DR_REC_BYE, 5);
+	add_run(p->j, DR_REC_RUN, 6); /* its only task is forgotten below */
+	add_task(p->j, DR_REC_DONE, 6, 0, 0);
+	add_barrier(p, 6, DR_REC_BEGINS, 0);
+	add_barrier(p, 6, DR_REC_HOLDS, 0);
+	add_barrier(p, 0, DR_REC_READ, 6);
+	add_run(p->j, DR_REC_RUN, 7);
+	add_task(p->j, DR_REC_DONE, 7, 0, 0);
+	add_barrier(p, 0, DR_REC_READ, 7);
+	add_barrier(p, 0, DR_REC_READ, 8);     /* of no task */
+	add_barrier(p, 99, DR_REC_BEGINS, 0); /* of no run */
+	add_barrier(p, 99, DR_REC_HOLDS, 0);
+	for (uint64_t i = 1000; i < 2000; i++)
+		add_run(p->j, DR_REC_RUN, i);
+	assert_int_equal(dr_journal_add_id(p->j, DR_REC_FORGET, id_of(6)), 0);
+	flush(p);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(dr_journal_compact(p->j, true, &done, &p->err), 0);
+		look(p, false, &s);
+		assert_int_equal(s.n, 9 + 1000 + 1);
+		assert_non_null(strstr(s.text.p, "barrier 5 3\ndone task-5\nbarrier 5 1\nbarrier 5 2\nbye 5"));
+		assert_non_null(strstr(s.text.p, "done task-7\nbarrier 0 4\nrun 1000"));
+		reopen(p);
+	}
+	dr_buf_free(&s.text);
+}
+
+static bool
+is_there(struct place *p, const char *name)
+{
+	return faccessat(p->dir, name, F_OK, 0) == 0;
+}
+
+static void
+test_logs_are_pruned(void **state)
+{
+	static const char *const logs[] = { "log/0000000000000001", "log/0000000000000002", "log/0000000000000003",
+					    "log/0000000000000004", "log/notes" };
+	struct place *p = *state;
+
+	assert_int_equal(dr_journal_prune_logs(p->j, 0, &p->err), 0); /* there are none */
+	assert_int_equal(mkdirat(p->dir, "log", 0700), 0);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(mknodat(p->dir, logs[i], S_IFREG | 0600, 0), 0);
+	for (uint64_t i = 1; i <= 4; i++)
+		add_run(p->j, DR_REC_RUN, i);
+	add_task(p->j, DR_REC_DONE, 1, 0, 0);
+	add_task(p->j, DR_REC_DONE, 2, 0, 0);
+	assert_int_equal(dr_journal_add_id(p->j, DR_REC_FORGET, id_of(2)), 0);
+	add_task(p->j, DR_REC_FAIL, 3, 0, 0);
+	flush(p);
+	assert_int_equal(dr_journal_prune_logs(p->j, 4, &p->err), 0);
+	assert_true(is_there(p, logs[0]) && !is_there(p, logs[1]) && is_there(p, logs[2]) && is_there(p, logs[3]) && is_there(p, logs[4]));
+	assert_int_equal(dr_journal_prune_logs(p->j, 0, &p->err), 0);
+	assert_false(is_there(p, logs[3]));
+}
+
 /* No room for the new file: the old one stays. */
 static void
 test_compaction_fails(void **state)
@@ -979,6 +1066,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_compaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compacts_when_worth_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compaction_keeps_last_runs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_compaction_keeps_barriers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_logs_are_pruned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compaction_fails, setup, teardown),
 	};
 
