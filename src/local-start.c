@@ -329,7 +329,7 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 {
 	const struct dr_graph *g = l->o.plan->graph;
 	int rc = l->o.lock ? dr_lock_claim(l->o.lock, g->tasks[task].id, err) : 1;
-	bool was_busy;
+	bool was_busy, others;
 
 	if (rc < 0)
 		return DR_START_FAILED;
@@ -339,7 +339,9 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 	}
 	was_busy = l->flags[task] & DR_LOCAL_WAS_BUSY;
 	l->flags[task] &= (uint8_t)~DR_LOCAL_WAS_BUSY;
-	if (!was_busy && !(l->o.others && l->o.others(l->o.arg)))
+	/* Asked in any case: once the journal is read on for this task, nothing shows that there was another run. */
+	others = l->o.others && l->o.others(l->o.arg);
+	if (!was_busy && !others)
 		return DR_STARTED;
 	/* Whoever had it, or has come and gone since the plan was made, may have made it, or died of it. */
 	if (l->o.look && l->o.look(l->o.arg, task) == 1) {

@@ -143,9 +143,39 @@ def passing(floor, *goals):
     equal(floor.started, [], 'tasks, again')
 
 
+def read_on(floor):
+    """What was read of the journal for one task, which the other run had, is not forgotten for the next."""
+    write('Dagfile', """task p
+  out = p
+  run = ./work p {out}
+
+task q
+  in  = p
+  out = q
+  run = echo q >> ran; cat {in} > {out}
+
+task own
+  out = own
+  run = ./work own {out}
+""")
+    with open('Makefile', 'w') as f:
+        f.write('all: one two\none: ; +@%s -s q\ntwo: ; +@read go <begin; %s -s own q\n' % (DAGRUN, DAGRUN))
+    os.mkfifo('begin')
+    floor.start(['make', '-j4'])
+    floor.until(lambda: 'p' in floor.running, 'the one')
+    with open('begin', 'w') as f:
+        f.write('go\n')
+    # The other has asked for p by now, or does so in this moment.
+    floor.until(lambda: 'own' in floor.running, 'the other')
+    floor.let_go(2)
+    equal(floor.finish('both'), 0, 'exit')
+    equal(content('ran'), ['q'], 'how often q was made')
+
+
 TESTS = [('passing the same', passing, 'all', 'all'), ('passing different', passing, 'all', 'over'),
          ('passing thrice', passing, 'over', 'all', 'over'), ('overlapping 4', overlapping, 4), ('overlapping 2', overlapping, 2), ('overlapping 1', overlapping, 1),
-         ('the-same', the_same), ('one-fails', one_fails), ('with-make', with_make)]
+         ('the-same', the_same), ('one-fails', one_fails), ('with-make', with_make),
+         ('read-on', read_on)]
 
 if __name__ == '__main__':
     sys.exit(run(TESTS))
