@@ -114,3 +114,43 @@ run
 [ "$rc" = 0 ] && [ "$did" = 'report ' ] && [ "$(cat report)" = $'ONE\nDREI' ] || fail 'a Dagfile in a directory'
 run
 [ "$rc$did" = 0 ] || fail 'nothing to do there either'
+
+# Many rules instead of one, and several Dagfiles; what they make is seen and removed.
+mkdir other
+cat >other/Dagfile <<'E1'
+let word = word
+
+task w
+  out = w.txt
+  run = echo {word} > {out}
+E1
+cat >Makefile <<E1
+include dagrun.mk
+all: report first-report words
+report: sub/total.tsv ; cp sub/total.tsv report && echo report >> done
+first-report: sub/first.tsv ; cp sub/first.tsv first-report && echo first-report >> done
+words: other/w.txt ; cp other/w.txt words && echo words >> done
+\$(eval \$(call dagrun,sub/Dagfile,sub/total.tsv))
+\$(eval \$(call dagrun,sub/Dagfile,sub/first.tsv))
+\$(eval \$(call dagrun,other/Dagfile,other/w.txt))
+clean: dagrun-clean ; rm -f report first-report words
+E1
+rm -f sub/total.tsv sub/first.tsv sub/part/*
+run -j4
+[ "$rc" = 0 ] && [ "$(cat words)" = word ] && [ "$(cat first-report)" = ONE ] || fail 'many rules'
+run -j4
+[ "$rc$did" = 0 ] || fail 'many rules: nothing to do'
+
+run -s dagrun-graph DAGRUN_GRAPH=dot
+[ "$rc$did" = 0 ] && [ "$(grep -c '^digraph' out)" = 2 ] || fail 'dagrun-graph shows both'
+run dagrun-graph
+[ "$rc$did" = 0 ] && grep -q total.tsv out || fail 'dagrun-graph without a format'
+run -n clean
+[ "$rc" = 0 ] && [ -s sub/total.tsv ] && [ -s report ] || fail 'make -n clean removes nothing'
+run clean
+[ "$rc" = 0 ] && [ ! -e sub/total.tsv ] && [ ! -e sub/first.tsv ] && [ ! -e other/w.txt ] && [ ! -e report ] || fail clean
+[ -e sub/in/1.txt ] && [ -e sub/Dagfile ] || fail 'clean leaves what nobody made'
+run -j4
+[ "$rc" = 0 ] && [ "$did" = 'first-report report words ' ] || fail 'after clean all is made again'
+run -B other/w.txt DAGRUNFLAGS=word=else
+[ "$rc" = 0 ] && [ "$(cat other/w.txt)" = else ] || fail DAGRUNFLAGS
