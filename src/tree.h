@@ -2,10 +2,12 @@
 #ifndef DR_TREE_H
 #define DR_TREE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hash.h"
 
+struct dr_buf;
 struct dr_err;
 
 /* Children are numbers: below n_leaves a leaf, else node (number - n_leaves). Neighbouring leaves stay
@@ -27,7 +29,19 @@ struct dr_tree {
  * is. One leaf is still put through one node. n_leaves must be at least 1. 0, or -1: without memory, or
  * (DR_USAGE) more nodes than 32 bits can number. */
 int dr_tree_rounds(uint32_t n_leaves, uint32_t fan_in, struct dr_tree *out, struct dr_err *err);
+/* As little changed of the tree that was over `old_leaves` as leaves it balanced over `leaves` (hashes of their names: what is
+ * the same and stands in the same order stays where it is). A node that is over the same children as before is not made again,
+ * and of those that change most stand above leaves that did. Without an old tree (NULL), and where little of it would be left, as
+ * balanced as can be. By two: n - 1 nodes, and less than 1.44 log2(n + 2) rounds; by more: at most one round more than the
+ * least (two where fan_in is below 8), and at most twice as many nodes as the least. Errors as above. */
+int dr_tree_steady(const struct dr_tree *old, const uint64_t *old_leaves, const uint64_t *leaves, uint32_t n_leaves,
+		   uint32_t fan_in, struct dr_tree *out, struct dr_err *err);
 void dr_tree_free(struct dr_tree *t);
+
+/* A tree as bytes, one or two a leaf, appended: 0, or -1 with err without memory. And back, whatever the bytes are: 0 with *out;
+ * 1: they are no tree of so many leaves; -1 with err. */
+int dr_tree_encode(const struct dr_tree *t, struct dr_buf *out, struct dr_err *err);
+int dr_tree_decode(const void *code, size_t n, uint32_t n_leaves, struct dr_tree *out, struct dr_err *err);
 
 /* What such a tree costs, without making it: merges, rounds, and how often the data is rewritten (leaves of
  * equal size, bytes that do not shrink). */
