@@ -38,7 +38,7 @@ _dagrun_value()
 {
 	local choices=
 	case $1 in
-	-f | --file | --trace) _dagrun_files -f ;;
+	-f | --file | --report | --trace) _dagrun_files -f ;;
 	-C | --directory) _dagrun_files -d ;;
 	--in | --out | --uses) _dagrun_files -f ;;
 	--each)
@@ -68,7 +68,7 @@ _dagrun()
 	local options='--file --directory --jobs --load-average --keep-going --dry-run --question --always-make
 		--silent --adopt --ignore-errors --output-sync --map --merge --task --each --in --out --uses --by --fan-in
 		--slots --retries --timeout --keep --graph --full --export --explain --status --failed
-		--log --json --clean --all --orphans --forget --max-failures --wait --jobserver-style --trace --progress --color --help --version
+		--log --json --clean --all --orphans --forget --max-failures --wait --jobserver-style --report --trace --progress --color --help --version
 		-f -C -j -l -k -n -q -B -s -t -i -O -h'
 	local words=() word cur prev i
 	COMPREPLY=()

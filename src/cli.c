@@ -37,20 +37,20 @@ static int
 open_report(struct dr_reporter *r, struct dr_err *err)
 {
 	const struct dr_options *o = &r->session->options;
-	struct dr_report_options ro = { .trace = o->trace };
+	struct dr_report_options ro = { .page = o->report, .trace = o->trace };
 
-	return o->trace ? dr_report_new(&ro, &r->report, err) : 0;
+	return o->report || o->trace ? dr_report_new(&ro, &r->report, err) : 0;
 }
 
 /* Whatever became of the run: all of it has ended by now. The exit status. */
 static int
-finish_report(struct dr_reporter *r, int status, struct dr_err *err)
+finish_report(struct dr_reporter *r, int status, int signal_number, struct dr_err *err)
 {
 	struct dr_err own;
 
 	if (status == DR_OK)
 		dr_cli_begin_report(r, 0); /* if there was nothing to do */
-	if (dr_report_finish(r->report, dr_now(), &own) == 0)
+	if (dr_report_finish(r->report, signal_number, dr_now(), &own) == 0)
 		return status;
 	if (status == DR_OK) {
 		*err = own;
@@ -64,10 +64,14 @@ finish_report(struct dr_reporter *r, int status, struct dr_err *err)
 static void
 tell_no_report(const struct dr_session *s)
 {
+	const char *files[] = { s->options.report, s->options.trace };
 	struct dr_buf text = { 0 };
 
-	if (s->options.trace) {
-		dr_buf_addf(&text, "nothing is run, so %s is not written", s->options.trace);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		if (!files[i])
+			continue;
+		dr_buf_reset(&text);
+		dr_buf_addf(&text, "nothing is run, so %s is not written", files[i]);
 		dr_session_message(s, DR_NOTICE, dr_buf_cstr(&text));
 	}
 	dr_buf_free(&text);
@@ -82,7 +86,7 @@ run(struct dr_context *c, struct dr_reporter *r, int *signal_number, struct dr_e
 		return (int)err->code;
 	status = dr_run(c, err) ? (int)err->code : DR_OK;
 	*signal_number = dr_ended_by(c);
-	return finish_report(r, status, err);
+	return finish_report(r, status, *signal_number, err);
 }
 
 static int

@@ -142,8 +142,8 @@ static int
 add_picture(const struct dr_html_tree *t, struct dr_page *p, struct dr_err *err)
 {
 	dr_buf_adds(p->out, "<div id=\"tree\" class=\"view\"><div class=\"still\" role=\"group\" aria-label=\"The tree\" tabindex=\"0\">\n");
-	if (dr_graph_svg(t->plan, p->out, err))
-		return -1;
+	if (dr_svg_draw(t->plan, &t->rows, &t->layout, p->out))
+		return dr_err_nomem(err);
 	dr_buf_adds(p->out, "</div></div>\n");
 	return 0;
 }

@@ -346,25 +346,35 @@ add_head(struct dr_svg *s, struct dr_buf *head)
 }
 
 int
+dr_svg_draw(const struct dr_plan *pl, const struct dr_rows *rows, const struct dr_layout *layout, struct dr_buf *out)
+{
+	struct dr_buf body = { 0 };
+	struct dr_svg s = { .pl = pl, .rows = rows, .layout = layout, .out = &body };
+	int rc = draw_small(&s);
+
+	add_head(&s, out);
+	dr_buf_addstr(out, dr_buf_str(&body));
+	dr_buf_adds(out, "</svg>\n");
+	if (out->failed || body.failed || s.text.failed)
+		rc = -1;
+	dr_buf_free(&body);
+	dr_buf_free(&s.text);
+	return rc;
+}
+
+int
 dr_graph_svg(const struct dr_plan *pl, struct dr_buf *out, struct dr_err *err)
 {
 	struct dr_rows rows = { 0 };
 	struct dr_layout layout = { 0 };
-	struct dr_buf body = { 0 };
-	struct dr_svg s = { .pl = pl, .rows = &rows, .layout = &layout, .out = &body };
 	int rc = -1;
 
 	if (dr_rows_make(pl, &rows, err) || dr_layout_make(pl, &rows, &layout, err))
 		goto out;
-	rc = draw_small(&s);
-	add_head(&s, out);
-	dr_buf_addstr(out, dr_buf_str(&body));
-	dr_buf_adds(out, "</svg>\n");
-	if (rc || out->failed || body.failed || s.text.failed)
-		rc = dr_err_nomem(err);
+	rc = dr_svg_draw(pl, &rows, &layout, out);
+	if (rc)
+		dr_err_nomem(err);
 out:
-	dr_buf_free(&body);
-	dr_buf_free(&s.text);
 	dr_layout_free(&layout);
 	dr_rows_free(&rows);
 	return rc;

@@ -51,6 +51,9 @@ void dr_svg_xml(struct dr_buf *out, struct dr_str s);
 /* A <text> of what is in s->text, which is empty again then. x and y in pixels; the class may be empty. */
 void dr_svg_text(struct dr_svg *s, uint32_t x, uint32_t y, const char *class);
 
+/* What dr_graph_svg draws, of rows and places that are known by now. 0; -1 without memory. */
+int dr_svg_draw(const struct dr_plan *pl, const struct dr_rows *rows, const struct dr_layout *layout, struct dr_buf *out);
+
 /* graphout-svg-rows.c. From leaves to tenths of a pixel. */
 uint64_t dr_svg_across(const struct dr_svg *s, uint64_t leaves);
 /* A <g> in which x is in tenths of a pixel from the picture's left edge, and y in pixels from this one. */

@@ -53,6 +53,7 @@ enum option {
 	OPT_MAX_FAILURES,
 	OPT_WAIT,
 	OPT_JOBSERVER_STYLE,
+	OPT_REPORT,
 	OPT_TRACE,
 	OPT_PROGRESS,
 	OPT_COLOR,
@@ -104,6 +105,7 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_MAX_FAILURES] = { 0, "max-failures", DR_ARG_NEEDED, "N", "start nothing more after N failures (1; with -k no limit)" },
 	[OPT_WAIT] = { 0, "wait", DR_ARG_NEEDED, "SECONDS", "how long another run may keep the state locked (10)" },
 	[OPT_JOBSERVER_STYLE] = { 0, "jobserver-style", DR_ARG_NEEDED, "both|pipe|fifo|none", "how tasks are told of our jobserver (both)" },
+	[OPT_REPORT] = { 0, "report", DR_ARG_NEEDED, "FILE", "write the run into FILE as a page for a browser" },
 	[OPT_TRACE] = { 0, "trace", DR_ARG_NEEDED, "FILE", "write the run into FILE as Chrome trace JSON, for ui.perfetto.dev" },
 	[OPT_PROGRESS] = { 0, "progress", DR_ARG_NEEDED, "auto|bar|plain|json|none", "how progress is shown (auto)" },
 	[OPT_COLOR] = { 0, "color", DR_ARG_NEEDED, "auto|always|never", "colours (auto)" },
@@ -265,7 +267,7 @@ set_file(struct parser *p, enum option o, const char *value)
 {
 	if (!*value || !strcmp(value, "-"))
 		return bad_value(p, o, value, "the name of a file (/dev/stdout is one)");
-	p->out->options.trace = value;
+	*(o == OPT_REPORT ? &p->out->options.report : &p->out->options.trace) = value;
 	return 0;
 }
 
@@ -298,8 +300,9 @@ check_ask(const struct dr_options *o, struct dr_err *err)
 	if (o->json && o->ask != DR_ASK_STATUS && o->ask != DR_ASK_FAILED && o->ask != DR_ASK_LOG && !o->dry_run &&
 	    !o->explain)
 		return dr_err_set(err, DR_USAGE, "--json belongs to --status, --failed, --log, -n or --explain");
-	if (o->trace && (o->ask != DR_ASK_NONE || o->graph != DR_GRAPH_NONE || o->export != DR_EXPORT_NONE))
-		return dr_err_set(err, DR_USAGE, "--trace is of a run, and this runs nothing");
+	if ((o->report || o->trace) && (o->ask != DR_ASK_NONE || o->graph != DR_GRAPH_NONE || o->export != DR_EXPORT_NONE))
+		return dr_err_set(err, DR_USAGE, "--%s is of a run, and this runs nothing",
+				  o->report ? "report" : "trace");
 	if (o->json && o->ask > DR_ASK_LOG)
 		return dr_err_set(err, DR_USAGE, "--json does not go with --clean and --forget");
 	return 0;
@@ -386,6 +389,7 @@ apply(struct parser *p, enum option o, const char *value)
 	case OPT_LOG: return set_ask(p, o, DR_ASK_LOG);
 	case OPT_CLEAN: return set_ask(p, o, DR_ASK_CLEAN);
 	case OPT_FORGET: return set_ask(p, o, DR_ASK_FORGET);
+	case OPT_REPORT:
 	case OPT_TRACE: return set_file(p, o, value);
 	case OPT_JSON: opt->json = true; return 0;
 	case OPT_ALL: opt->clean_all = true; return 0;

@@ -26,6 +26,10 @@ int dr_pwrite_full(int fd, const void *p, size_t n, off_t at);
 int dr_slurp(int dirfd, const char *path, struct dr_buf *buf, struct dr_err *err);
 int dr_slurp_fd(int fd, struct dr_buf *buf, const char *name, struct dr_err *err);
 
+/* Appends the last lines of len bytes at `at`, at most `lines` and 4096 bytes, without the end of the last. -1: there is nothing to be
+ * read. */
+int dr_tail(int fd, uint64_t at, uint64_t len, uint32_t lines, struct dr_buf *out);
+
 /* Makes the directories above path (everything before its last '/'); existing ones are fine. -1 with errno. */
 int dr_mkdirs_for(int dirfd, const char *path);
 /* Removes a file, or a directory with all below it; what is not there is fine. Does not follow links, and

@@ -4,5 +4,6 @@
 
 extern const char *const dr_page_css[];
 extern const char *const dr_page_js[];
+extern const char *const dr_report_js[];
 
 #endif

@@ -14,10 +14,7 @@
 #include "os.h"
 #include "query-private.h"
 
-enum {
-	TAIL = 4096,   /* bytes of the end of an output that are looked at for its last lines */
-	PIECE = 32768,
-};
+enum { PIECE = 32768 };
 
 int
 dr_query_open_log(const struct dr_query *q, const struct dr_rec_task *t)
@@ -67,29 +64,6 @@ dr_query_open_running(const struct dr_query *q, uint32_t pid, int fd, uint64_t *
 	if (opened >= 0)
 		*len = (uint64_t)st.st_size;
 	return opened;
-}
-
-int
-dr_query_tail(int fd, uint64_t at, uint64_t len, uint32_t lines, struct dr_buf *out)
-{
-	size_t want = len < TAIL ? (size_t)len : TAIL, start, end;
-	char tail[TAIL];
-	ssize_t n = dr_pread_full(fd, tail, want, (off_t)(at + len - want));
-
-	if (n <= 0)
-		return -1;
-	end = (size_t)n;
-	end -= tail[end - 1] == '\n';
-	for (start = end; start > 0; start--)
-		if (tail[start - 1] == '\n' && !--lines)
-			break;
-	if (start == 0 && len > want) {
-		const char *nl = memchr(tail, '\n', end);
-
-		start = nl ? (size_t)(nl - tail) + 1 : 0; /* not a line's second half */
-	}
-	dr_buf_add(out, tail + start, end - start);
-	return 0;
 }
 
 bool

@@ -62,8 +62,6 @@ int dr_query_open_log(const struct dr_query *q, const struct dr_rec_task *t); /*
  * its standard error. Where the system shows descriptors of other processes; -1: it does not, or there is none. *len is
  * how much there is. */
 int dr_query_open_running(const struct dr_query *q, uint32_t pid, int fd, uint64_t *len);
-/* Appends the last lines of len bytes at `at`, at most `lines`, without the end of the last. -1: there is nothing to be read. */
-int dr_query_tail(int fd, uint64_t at, uint64_t len, uint32_t lines, struct dr_buf *out);
 /* Takes the next line from *text; false when there is none. */
 bool dr_query_line(struct dr_str *text, struct dr_str *line);
 /* len bytes from `at`, as they are or into the JSON string that was begun. */

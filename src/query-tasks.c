@@ -207,7 +207,7 @@ show_failed(struct dr_query *q, const struct dr_query_task *t, const struct dr_r
 	bool there;
 
 	if (fd >= 0)
-		(void)dr_query_tail(fd, r->log_at, r->log_len, LAST_LINES, &tail);
+		(void)dr_tail(fd, r->log_at, r->log_len, LAST_LINES, &tail);
 	if (q->o.json) {
 		dr_json_begin(&q->json, NULL);
 		rc = json_task(q, r->name, t->planned, r, err);

@@ -48,7 +48,7 @@ struct dr_options {
 	bool json;                     /* of what is asked for, of -n and of --explain */
 	uint32_t max_failures; /* 0: not given */
 	int64_t wait;          /* ns that another run's lock may keep us */
-	const char *trace;     /* --trace; NULL: none */
+	const char *report, *trace; /* files; NULL: none */
 	enum dr_show progress;
 	enum dr_colour colour;
 	const struct dr_setting *settings;

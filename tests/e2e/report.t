@@ -143,16 +143,141 @@ def test_trace_of_names(floor):
 def test_unwritable(floor):
     dagfile(COUNT)
     os.mkdir('directory')
-    for path in ('nowhere/x', 'directory', 'Dagfile/x', '', '-'):
-        said = dagrun('--trace', path, expect=2)
-        check('--trace' in said, said)
+    for option in ('--trace', '--report'):
+        for path in ('nowhere/x', 'directory', 'Dagfile/x', '', '-'):
+            said = dagrun(option, path, expect=2)
+            check(option in said, said)
+    # What could have been written is as it was
+    dagrun('--trace', 'run.json', '--report', 'directory', expect=2)
+    dagrun('--report', 'run.html', '--trace', 'directory', expect=2)
     check(not os.path.exists('counts'), 'something ran')
     # A run that does not begin leaves none
     dagfile('map count\n  out = x\n  run = true\n')
-    dagrun('--trace', 'run.json', expect=2)
-    check(not os.path.exists('run.json'), 'run.json is there')
+    dagrun('--trace', 'run.json', '--report', 'run.html', expect=2)
+    equal(sorted(os.listdir('.')), ['.dagrun', 'Dagfile', 'directory', 'gate', 'said', 'work'], 'files')
     for other in ('--status', '--failed', '--graph', '--export=json', '--clean', '--log', '--forget'):
         dagrun(other, '--trace', 'run.json', 'x', expect=2)
+        dagrun(other, '--report', 'run.html', 'x', expect=2)
+
+
+def read_tries(p):
+    """By name, what the script of a report sees of each task's tries."""
+    run, names = p.data['run'], page.names(p.data['tree']['names'])
+    columns = {c: page.column(run[c]) for c in ('task', 'slot', 'start', 'took', 'result', 'how', 'status', 'tries', 'peak')}
+    equal({len(c) for c in columns.values()}, {run['n']}, 'lengths')
+    tries = {}
+    for i, task in enumerate(columns['task']):
+        t = {c: v[i] for c, v in columns.items()}
+        check(t['start'] >= 0 and t['took'] >= 0 and t['start'] + t['took'] <= run['time'], t)
+        t['result'] = run['results'][t['result']]
+        tries.setdefault(names[task], []).append(t)
+    return tries
+
+
+def no_temporaries():
+    equal([f for f in os.listdir('.') if 'dagrun-' in f], [], 'temporary files')
+
+
+SECTIONS = ['Summary', 'Failures', 'The tree', 'Slots over time', 'Utilisation', 'The critical path', 'Slowest tasks', 'Stages']
+
+
+def test_report(floor):
+    dagfile(COUNT)
+    dagrun('-kj4', '--report', 'run.html', expect=1)
+    no_temporaries()
+    p = page.read('run.html')
+    text = ' '.join(p.texts)
+    for section in SECTIONS:
+        check(section in p.texts, section)
+    check('total: failed' in p.texts, 'the title')
+    check('18 tasks: 16 done, 2 failed' in text and '20, of which 2 failed and were repeated' in text, text)
+    check('exit 3' in text and 'killed by SIGKILL' in text and 'try 2 of 2' in text, text)
+    check('bad <input>' in text and 'this is 6' in text, 'the last lines')
+    check('if [ 5 = 5 ]; then' in text, 'the command')
+    tries = read_tries(p)
+    equal([(t['result'], t['how'], t['status'], t['tries']) for t in tries['counts/5']],
+          [('failed, tried again', 0, 3, 1), ('failed', 0, 3, 2)], 'counts/5')
+    equal([(t['how'], t['status']) for t in tries['counts/6']], [(1, 9)] * 2, 'counts/6')
+    equal(len(tries), 18, 'tasks')
+    stages = {row['stage']: row for row in p.table('stage', 'p50')}
+    equal((stages['count']['done'], stages['count']['failed'], stages['count']['tries repeated']), ('10', '2', '2'), 'count')
+    equal(stages['total']['done'], '6', 'total')
+    path = p.table('task', 'slack')
+    equal(path[-1]['task'], 'total', 'the end of the path')
+    check(path[0]['task'].startswith('counts/') and len(path) == 4, path)
+    equal(len(p.table('task', 'median of its stage')), 18, 'slowest')
+    uses = p.table('slots were', 'share')
+    equal([u['slots were'] for u in uses], ['busy', 'in between', 'short of tokens', 'short of inputs', 'tail'], 'uses')
+    check(abs(sum(float(u['share'].rstrip(' %')) for u in uses) - 100) < 1, uses)
+    equal(sum(int(row['tries']) for row in p.table('slot', 'busy')), 20, 'slots')
+    check(os.path.getsize('run.html') < 60000, 'its size')
+
+
+def test_report_of_nothing(floor):
+    dagfile(COUNT.replace('exit 3', 'true').replace('kill -9 $$', 'true'))
+    os.mkdir('pages')
+    os.symlink('pages/run.html', 'link.html')
+    for name in ('run.html', 'link.html'):
+        dagrun('--report', name)
+        p = page.read(name)
+    check('total: nothing to do' in p.texts, p.texts[:5])
+    check('18 tasks: 18 up to date' in ' '.join(p.texts), 'the summary')
+    equal(p.data['run']['n'], 0, 'tries')
+    for flag in ('-n', '-q', '-t'):
+        said = dagrun(flag, '--report', 'other.html')
+        check('nothing is run, so other.html is not written' in said, said)
+    check(not os.path.exists('other.html'), 'other.html is there')
+
+
+def test_report_of_names(floor):
+    odd_plan()
+    with open('Dagfile') as f:
+        text = f.read()
+    dagfile(text.replace('cp {in} {out}', 'sh -c \'echo "$1"; exit 1\' x {in} {out}'))
+    dagrun('-k', '--report', 'run.html', expect=1)
+    p = page.read('run.html')
+    equal(len(read_tries(p)), len(ODD), 'tasks')
+    check('</script><b>&"x\'' in ' '.join(p.texts), 'the name')
+    check('bad\\xff' in ' '.join(p.texts) and 'new\\nline' in ' '.join(p.texts), 'names')
+
+
+def test_report_while_it_runs(floor):
+    dagfile('''
+args numbers
+  range = 1..6
+map count
+  each = numbers
+  out  = counts/{arg}
+  run  = ./work {arg} {out}
+''')
+    floor.dagrun('-j2', '--report', 'run.html')
+    floor.reach(2, 'at first')
+    # It was there before the tasks were started.
+    p = page.read('run.html')
+    check(any(t.endswith(': running') for t in p.texts), p.texts[:5])
+    check('this page is written again now and then' in ' '.join(p.texts), 'the state')
+    floor.let_go(1)
+    floor.until(lambda: len(floor.started) == 3, 'the third')
+    floor.signal(signal.SIGINT)
+    equal(floor.end('the end'), -signal.SIGINT, 'exit status')
+    no_temporaries()
+    p = page.read('run.html')
+    check('stopped by SIGINT' in p.texts, p.texts)
+    equal(sorted(t['result'] for tries in read_tries(p).values() for t in tries), ['done', 'stopped', 'stopped'], 'results')
+    check('Nothing has failed.' in p.texts, 'what was stopped did not fail')
+
+
+def test_report_to_a_device(floor):
+    dagfile('args a\n  list = 1 2\nmap m\n  each = a\n  out = o/{arg}\n  run = touch {out}\n')
+    os.mkfifo('pipe')
+    fd = os.open('pipe', os.O_RDWR)
+    p = subprocess.Popen([DAGRUN, '--report', 'pipe', '--progress=none'], stdin=subprocess.DEVNULL)
+    text = b''
+    while not text.endswith(b'</html>\n'):
+        text += os.read(fd, 65536)
+    equal(p.wait(60), 0, 'exit status')
+    os.close(fd)
+    equal(len(read_tries(page.Page(text.decode()))), 2, 'tasks')
 
 
 def test_trace_interrupted(floor):

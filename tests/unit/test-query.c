@@ -295,16 +295,16 @@ last_lines(void **state)
 		dr_buf_addf(&text, "line %d\n", i);
 	put(p, "log", dr_buf_cstr(&text));
 	fd = openat(p->root, "log", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(dr_query_tail(fd, 0, text.n, 3, &tail), 0);
+	assert_int_equal(dr_tail(fd, 0, text.n, 3, &tail), 0);
 	assert_string_equal(dr_buf_cstr(&tail), "line 1997\nline 1998\nline 1999");
 	/* More lines than are looked at: the first of them is whole. */
 	dr_buf_reset(&tail);
-	assert_int_equal(dr_query_tail(fd, 0, text.n, 100000, &tail), 0);
+	assert_int_equal(dr_tail(fd, 0, text.n, 100000, &tail), 0);
 	assert_memory_equal(tail.p, "line ", 5);
 	dr_buf_reset(&tail);
-	assert_int_equal(dr_query_tail(fd, 0, 6, 10, &tail), 0);
+	assert_int_equal(dr_tail(fd, 0, 6, 10, &tail), 0);
 	assert_string_equal(dr_buf_cstr(&tail), "line 0");
-	assert_int_equal(dr_query_tail(fd, text.n, 5, 10, &tail), -1);
+	assert_int_equal(dr_tail(fd, text.n, 5, 10, &tail), -1);
 	close(fd);
 	dr_buf_free(&text);
 	dr_buf_free(&tail);
