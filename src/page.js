@@ -73,12 +73,12 @@ function colours() {
 	return new Proxy({}, { get: (was, name) => was[name] || (was[name] = style.getPropertyValue("--" + name).trim()) });
 }
 
-const ROW = 22, LEFT = 200, MOST_FOUND = 100;
+const ROW = 22, LEFT = 230, MOST_FOUND = 100;
 
 // A picture that is wider than the window: [a, b] of it, both from 0 to 1, is seen. What is in it comes from `of`:
 //   rows: how many; label(row): [text, text at its right]; describe(item), span(item): [from, to];
 //   draw(view, row, y): paints one; at(x, row): the item there, or -1; near(item, dx, dy): the one beside it;
-//   find(text): a list of items, or nothing where one cannot search.
+//   find(text): a list of items; range(a, b): what is seen of it, in words, where that says something.
 class View {
 	constructor(host, name, of) {
 		this.of = of;
@@ -89,10 +89,11 @@ class View {
 		this.canvas = element("canvas", { tabindex: "0", role: "application", "aria-label": name, "aria-describedby": host.id + "-help" });
 		this.says = element("p", { class: "says", role: "status" });
 		host.replaceChildren(this.tools(name), this.canvas, this.says);
+		if (of.range)
+			this.says.before(this.range = element("p", { class: "soft" }));
 		if (of.key)
 			host.append(of.key());
-		if (of.find)
-			host.append(this.list = element("div", { class: "found" }));
+		host.append(this.list = element("div", { class: "found" }));
 		host.append(element("p", { class: "soft", id: host.id + "-help" },
 			"Drag to pan, Ctrl and wheel or double click to zoom. By keyboard: + and - zoom, Shift and arrows pan, arrows go from task to task, Enter zooms in on it, 0 shows all, f goes to the next failure."));
 		this.listen();
@@ -106,16 +107,14 @@ class View {
 			b.addEventListener("click", fn);
 			tools.append(b);
 		};
-		if (this.of.find) {
-			const input = element("input", { type: "search", placeholder: "Search for a task", "aria-label": "Search for a task: " + name });
-			let timer;
-			input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => this.search(input.value), 120); });
-			input.addEventListener("keydown", e => {
-				if (e.key === "Enter" && this.found && this.found.length)
-					this.go(this.found[(this.found.indexOf(this.chosen) + 1) % this.found.length]);
-			});
-			tools.append(input);
-		}
+		const input = element("input", { type: "search", placeholder: "Search for a task", "aria-label": "Search for a task: " + name });
+		let timer;
+		input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => this.search(input.value), 120); });
+		input.addEventListener("keydown", e => {
+			if (e.key === "Enter" && this.found && this.found.length)
+				this.go(this.found[(this.found.indexOf(this.chosen) + 1) % this.found.length]);
+		});
+		tools.append(input);
 		button("+", "Zoom in: " + name, () => this.zoom(0.5));
 		button("\u2212", "Zoom out: " + name, () => this.zoom(2));
 		button("All", "Show all: " + name, () => this.show(0, 1));
@@ -174,7 +173,7 @@ class View {
 		this.canvas.width = this.full * dpr;
 		this.canvas.height = height * dpr;
 		this.dpr = dpr;
-		this.draw();
+		this.later();
 	}
 
 	later() {
@@ -186,6 +185,8 @@ class View {
 	draw() {
 		const g = this.g = this.canvas.getContext("2d"), c = this.colours = colours();
 		this.waits = false;
+		if (this.range)
+			this.range.textContent = this.of.range(this.a, this.b);
 		g.setTransform(this.dpr, 0, 0, this.dpr, 0, 0);
 		g.fillStyle = c.back;
 		g.fillRect(0, 0, this.full, this.canvas.height);

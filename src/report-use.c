@@ -38,8 +38,11 @@ add_row(struct dr_page *p, unsigned i, double part, double all)
 {
 	double tenths = all > 0 ? part / all * 1000 + 0.5 : 0;
 
-	dr_buf_adds(&p->text, names[i]);
-	dr_page_put(p, "<tr><th scope=\"row\">", "</th>");
+	/* With the colour that it has in the pictures */
+	dr_buf_addf(p->out,
+		    "<tr><th scope=\"row\"><svg width=\"18\" height=\"10\" role=\"presentation\"><rect class=\"p%u\" width=\"14\" height=\"10\"/>"
+		    "</svg>%s</th>",
+		    i, names[i]);
 	dr_buf_addf(&p->text, "%u.%u %%", (unsigned)tenths / 10, (unsigned)tenths % 10);
 	dr_report_cell(p, tenths);
 	dr_report_time_cell(p, (int64_t)(part < 9e18 ? part : 9e18));

@@ -14,7 +14,7 @@ class Slots {
 			this[c] = column(run[c], n);
 		this.rows = this.slot.reduce((a, b) => Math.max(a, b), 0);
 		this.slots = Array.from({ length: this.rows }, () => []);
-		this.stages = new Map(run.stages.map((name, i) => [name, i]));
+		this.colours = tree.t.rows.map(row => "s" + run.stages.indexOf(row.stage) % 8);
 		this.last = new Int32Array(tree.n).fill(-1);
 		for (let i = 0; i < n; i++) {
 			this.last[this.task[i]] = i;
@@ -51,7 +51,7 @@ class Slots {
 	colour(i) {
 		if (this.result[i] === RESULT_FAILED || this.result[i] === RESULT_RETRIED)
 			return "failed";
-		return "s" + this.stages.get(this.tree.t.rows[this.tree.row[this.task[i]]].stage) % 8;
+		return this.colours[this.tree.row[this.task[i]]];
 	}
 
 	draw(v, row, y) {
@@ -135,10 +135,9 @@ class Slots {
 		return this.tree.name[this.task[i]] + ": " + this.outcome(i) + this.more(i);
 	}
 
-	key() {
-		const axis = element("p", { class: "soft" });
-		axis.textContent = "From the run's beginning (left) to " + duration(this.seconds(this.run.time)) + " (right).";
-		return axis;
+	range(a, b) {
+		return "From " + duration(this.seconds(a * this.run.time)) + " (left) to " + duration(this.seconds(b * this.run.time)) +
+			" (right) after the run began; slots by their numbers, with how many tries each had.";
 	}
 }
 
