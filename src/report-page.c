@@ -147,6 +147,22 @@ add_summary(struct dr_report_view *v)
 		dr_buf_adds(p->out, "<p class=\"bad\">There was not memory enough to keep all that happened: some tries are missing here.</p>\n");
 }
 
+/* Text of several lines. Its backslashes stay as they are: these are read as text, not as names. */
+static void
+add_text(struct dr_page *p, const char *text)
+{
+	dr_buf_adds(p->out, "<pre>");
+	while (*text) {
+		size_t n = strcspn(text, "\n\t\\");
+
+		dr_page_escape(p->out, (struct dr_str){ text, n });
+		text += n;
+		if (*text)
+			dr_buf_addc(p->out, *text++);
+	}
+	dr_buf_adds(p->out, "</pre>\n");
+}
+
 /* Its command as one could paste it. */
 static void
 add_command(struct dr_report_view *v, uint32_t task)
@@ -156,29 +172,10 @@ add_command(struct dr_report_view *v, uint32_t task)
 	struct dr_buf shown = { 0 };
 
 	dr_task_values_init(&tv, v->plan, task);
-	if (dr_command_show(&dr_plan_stage(v->plan, task)->run, &tv.v, &shown, NULL) == 0 && shown.n) {
-		dr_buf_adds(p->out, "<pre>");
-		for (const char *line = dr_buf_cstr(&shown), *end; line; line = end ? end + 1 : NULL) {
-			end = strchr(line, '\n');
-			dr_page_escape(p->out, (struct dr_str){ line, end ? (size_t)(end - line) : strlen(line) });
-			dr_buf_adds(p->out, end ? "\n" : "");
-		}
-		dr_buf_adds(p->out, "</pre>\n");
-	}
+	if (dr_command_show(&dr_plan_stage(v->plan, task)->run, &tv.v, &shown, NULL) == 0)
+		add_text(p, dr_buf_cstr(&shown));
 	p->out->failed |= shown.failed;
 	dr_buf_free(&shown);
-}
-
-static void
-add_lines(struct dr_page *p, const char *lines)
-{
-	dr_buf_adds(p->out, "<p class=\"soft\">The last lines that it printed:</p>\n<pre>");
-	for (const char *end; lines; lines = end ? end + 1 : NULL) {
-		end = strchr(lines, '\n');
-		dr_page_escape(p->out, (struct dr_str){ lines, end ? (size_t)(end - lines) : strlen(lines) });
-		dr_buf_adds(p->out, end ? "\n" : "");
-	}
-	dr_buf_adds(p->out, "</pre>\n");
 }
 
 static void
@@ -201,10 +198,10 @@ add_failure(struct dr_report_view *v, const struct dr_report_failure *f)
 	}
 	dr_page_put(p, ", ", "</p>\n");
 	add_command(v, t->task);
+	dr_buf_addf(p->out, "<p class=\"soft\">%s</p>\n",
+		    f->lines ? "The last lines that it printed:" : "It printed nothing, or nothing that was kept.");
 	if (f->lines)
-		add_lines(p, f->lines);
-	else
-		dr_buf_adds(p->out, "<p class=\"soft\">It printed nothing, or nothing that was kept.</p>\n");
+		add_text(p, f->lines);
 }
 
 static void

@@ -267,6 +267,25 @@ map count
     check('Nothing has failed.' in p.texts, 'what was stopped did not fail')
 
 
+def test_report_of_many_failures(floor):
+    dagfile('''
+args numbers
+  range = 1..203
+map count
+  each = numbers
+  run  =
+    printf '\\\\d\\t\\001<i>\\377\\n' {arg}
+    false
+''')
+    dagrun('-kj8', '--report', 'run.html', expect=1)
+    p = page.read('run.html')
+    text = ' '.join(p.texts)
+    check('3 more have failed; dagrun --failed tells all.' in text, text[-3000:])
+    equal(p.tags.count('h3'), 200, 'failures')
+    equal(text.count('\\d\t\\x01<i>\\xff'), 200, 'what they printed')
+    equal(text.count("printf '\\\\d\\t\\001<i>\\377\\n'"), 200, 'their commands')
+
+
 def test_report_to_a_device(floor):
     dagfile('args a\n  list = 1 2\nmap m\n  each = a\n  out = o/{arg}\n  run = touch {out}\n')
     os.mkfifo('pipe')
