@@ -141,7 +141,8 @@ dr_html_sum(const struct dr_rows *rows, struct dr_buf *out)
 static int
 add_picture(const struct dr_html_tree *t, struct dr_page *p, struct dr_err *err)
 {
-	dr_buf_adds(p->out, "<div id=\"tree\" class=\"view\"><div class=\"still\" role=\"group\" aria-label=\"The tree\" tabindex=\"0\">\n");
+	dr_buf_adds(p->out, "<div id=\"tree\" class=\"view\"><div class=\"still\" role=\"group\" "
+			    "aria-label=\"The tree\" tabindex=\"0\">\n");
 	if (dr_svg_draw(t->plan, &t->rows, &t->layout, p->out))
 		return dr_err_nomem(err);
 	dr_buf_adds(p->out, "</div></div>\n");
@@ -176,10 +177,12 @@ add_table_row(const struct dr_html_tree *t, struct dr_page *p, const struct dr_r
 static void
 add_table(const struct dr_html_tree *t, struct dr_page *p)
 {
-	dr_buf_adds(p->out, "<details class=\"twin\"><summary>The tree as a table</summary>\n"
-			    "<div class=\"wide\" role=\"group\" aria-label=\"The tree as a table\" tabindex=\"0\"><table>\n"
-			    "<caption>Rows of the tree, from what is asked for to what it is made from</caption>\n"
-			    "<thead><tr><th scope=\"col\">row</th><th scope=\"col\">tasks</th>");
+	dr_buf_adds(p->out,
+		    "<details class=\"twin\"><summary>The tree as a table</summary>\n"
+		    "<div class=\"wide\" role=\"group\" aria-label=\"The tree as a table\" "
+		    "tabindex=\"0\"><table>\n"
+		    "<caption>Rows of the tree, from what is asked for to what it is made from</caption>\n"
+		    "<thead><tr><th scope=\"col\">row</th><th scope=\"col\">tasks</th>");
 	for (unsigned i = 0; i < DR_SVG_SHOWN; i++)
 		dr_buf_addf(p->out, "<th scope=\"col\">%s</th>", dr_svg_looks[dr_svg_shown[i]].name);
 	dr_buf_adds(p->out, "<th scope=\"col\">bytes</th></tr></thead>\n<tbody>\n");
@@ -215,7 +218,7 @@ put_title(const struct dr_plan *pl, struct dr_buf *out)
 int
 dr_graph_html(const struct dr_plan *pl, struct dr_buf *out, struct dr_err *err)
 {
-	static const char *const *const scripts[] = { dr_page_js, NULL };
+	static const char *const *const scripts[] = { dr_page_js, dr_page_tree_js, NULL };
 	struct dr_html_tree tree = { 0 };
 	struct dr_buf title = { 0 };
 	struct dr_page page;

@@ -1,4 +1,5 @@
-/* The icicle on a page: its data for the script, its picture for where there is none, and the same as a table. */
+/* The icicle on a page: its data for the script, its picture for where there is none, and the same as a
+ * table. */
 #ifndef DR_GRAPHOUT_HTML_H
 #define DR_GRAPHOUT_HTML_H
 

@@ -4,6 +4,7 @@
 
 extern const char *const dr_page_css[];
 extern const char *const dr_page_js[];
+extern const char *const dr_page_tree_js[];
 extern const char *const dr_report_js[];
 
 #endif

@@ -16,8 +16,9 @@ dr_page_lines(struct dr_page *p, const char *const *lines)
 		dr_buf_adds(p->out, *lines);
 }
 
-/* Names are data, and can do nothing even where we had forgotten to escape one: a script runs only with the nonce, and nothing is
- * loaded from anywhere. Styles may stand where they are, as pictures bring their own. */
+/* Names are data, and can do nothing even where we had forgotten to escape one: a script runs only with the
+ * nonce, and nothing is loaded from anywhere. Styles may stand where they are, as pictures bring their own.
+ * */
 void
 dr_page_begin(struct dr_page *p, struct dr_buf *out, const char *title)
 {
@@ -27,7 +28,8 @@ dr_page_begin(struct dr_page *p, struct dr_buf *out, const char *title)
 	dr_json_begin(&p->json, NULL);
 	dr_buf_addf(out,
 		    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+		    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+		    "'unsafe-inline'; "
 		    "script-src 'nonce-%s'; base-uri 'none'; form-action 'none'\">\n"
 		    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		    "<meta name=\"color-scheme\" content=\"light dark\">\n",
@@ -45,7 +47,8 @@ is_none(const char *p, size_t n)
 	return n >= 3 && p[0] == '\xef' && p[1] == '\xbf' && (p[2] == '\xbe' || p[2] == '\xbf');
 }
 
-/* Inside <script> nothing is escaped but by JSON itself: without a '<' there is neither an end of it nor a comment. */
+/* Inside <script> nothing is escaped but by JSON itself: without a '<' there is neither an end of it nor a
+ * comment. */
 static void
 add_data(struct dr_page *p)
 {
@@ -88,11 +91,21 @@ dr_page_escape(struct dr_buf *out, struct dr_str s)
 	out->failed |= shown.failed;
 	for (left = dr_buf_str(&shown); left.n; left.p++, left.n--) {
 		switch (*left.p) {
-		case '&': dr_buf_adds(out, "&amp;"); break;
-		case '<': dr_buf_adds(out, "&lt;"); break;
-		case '>': dr_buf_adds(out, "&gt;"); break;
-		case '"': dr_buf_adds(out, "&quot;"); break;
-		case '\'': dr_buf_adds(out, "&#39;"); break;
+		case '&':
+			dr_buf_adds(out, "&amp;");
+			break;
+		case '<':
+			dr_buf_adds(out, "&lt;");
+			break;
+		case '>':
+			dr_buf_adds(out, "&gt;");
+			break;
+		case '"':
+			dr_buf_adds(out, "&quot;");
+			break;
+		case '\'':
+			dr_buf_adds(out, "&#39;");
+			break;
 		default:
 			if (!is_none(left.p, left.n)) {
 				dr_buf_addc(out, *left.p);

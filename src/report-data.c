@@ -2,7 +2,8 @@
 
 #include "report-private.h"
 
-/* So that the run has no more than ten million units: what is finer no window shows, and it would cost digits. */
+/* So that the run has no more than ten million units: what is finer no window shows, and it would cost
+ * digits. */
 static int64_t
 unit_of(const struct dr_report_view *v)
 {

@@ -14,9 +14,9 @@
 static const struct {
 	const char *id, *title;
 } sections[] = {
-	{ "summary", "Summary" },       { "failures", "Failures" },   { "the-tree", "The tree" },
-	{ "over-time", "Slots over time" }, { "use", "Utilisation" },     { "path", "The critical path" },
-	{ "slowest", "Slowest tasks" }, { "stages", "Stages" },
+	{ "summary", "Summary" },           { "failures", "Failures" }, { "the-tree", "The tree" },
+	{ "over-time", "Slots over time" }, { "use", "Utilisation" },   { "path", "The critical path" },
+	{ "slowest", "Slowest tasks" },     { "stages", "Stages" },
 };
 enum { SECTIONS = sizeof(sections) / sizeof(*sections) };
 
@@ -25,8 +25,8 @@ begin_section(struct dr_page *p, unsigned i)
 {
 	if (i)
 		dr_buf_adds(p->out, "</section>\n");
-	dr_buf_addf(p->out, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", sections[i].id, sections[i].id,
-		    sections[i].title);
+	dr_buf_addf(p->out, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", sections[i].id,
+		    sections[i].id, sections[i].title);
 }
 
 /* What was asked for, in a few words. */
@@ -144,7 +144,8 @@ add_summary(struct dr_report_view *v)
 		add_totals(v);
 	dr_buf_adds(p->out, "</dl>\n");
 	if (r->incomplete)
-		dr_buf_adds(p->out, "<p class=\"bad\">There was not memory enough to keep all that happened: some tries are missing here.</p>\n");
+		dr_buf_adds(p->out, "<p class=\"bad\">There was not memory enough to keep all that happened: "
+				    "some tries are missing here.</p>\n");
 }
 
 /* Text of several lines. Its backslashes stay as they are: these are read as text, not as names. */
@@ -199,7 +200,8 @@ add_failure(struct dr_report_view *v, const struct dr_report_failure *f)
 	dr_page_put(p, ", ", "</p>\n");
 	add_command(v, t->task);
 	dr_buf_addf(p->out, "<p class=\"soft\">%s</p>\n",
-		    f->lines ? "The last lines that it printed:" : "It printed nothing, or nothing that was kept.");
+		    f->lines ? "The last lines that it printed:"
+			     : "It printed nothing, or nothing that was kept.");
 	if (f->lines)
 		add_text(p, f->lines);
 }
@@ -210,7 +212,8 @@ add_failures(struct dr_report_view *v)
 	const struct dr_report *r = v->r;
 
 	if (!r->failed)
-		dr_buf_adds(v->page.out, r->over || !v->n ? "<p>Nothing has failed.</p>\n" : "<p>Nothing has failed so far.</p>\n");
+		dr_buf_adds(v->page.out, r->over || !v->n ? "<p>Nothing has failed.</p>\n"
+							  : "<p>Nothing has failed so far.</p>\n");
 	for (uint32_t i = 0; i < r->n_failures; i++)
 		add_failure(v, &r->failures[i]);
 	if (r->failed > r->n_failures) {
@@ -240,21 +243,37 @@ add_head(struct dr_report_view *v, struct dr_buf *out)
 int
 dr_report_page(struct dr_report_view *v, struct dr_buf *out, struct dr_err *err)
 {
-	static const char *const *const scripts[] = { dr_page_js, dr_report_js, NULL };
+	static const char *const *const scripts[] = { dr_page_js, dr_page_tree_js, dr_report_js, NULL };
 	int rc = 0;
 
 	add_head(v, out);
 	for (unsigned i = 0; i < SECTIONS; i++) {
 		begin_section(&v->page, i);
 		switch (i) {
-		case 0: add_summary(v); break;
-		case 1: add_failures(v); break;
-		case 2: rc |= dr_html_tree_section(&v->tree, &v->page, err); break;
-		case 3: rc |= dr_report_slots(v, err); break;
-		case 4: dr_report_use(v); break;
-		case 5: dr_report_path(v); break;
-		case 6: dr_report_slowest(v); break;
-		case 7: dr_report_stages(v); break;
+		case 0:
+			add_summary(v);
+			break;
+		case 1:
+			add_failures(v);
+			break;
+		case 2:
+			rc |= dr_html_tree_section(&v->tree, &v->page, err);
+			break;
+		case 3:
+			rc |= dr_report_slots(v, err);
+			break;
+		case 4:
+			dr_report_use(v);
+			break;
+		case 5:
+			dr_report_path(v);
+			break;
+		case 6:
+			dr_report_slowest(v);
+			break;
+		case 7:
+			dr_report_stages(v);
+			break;
 		}
 	}
 	dr_buf_adds(out, "</section>\n</main>\n");

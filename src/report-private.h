@@ -8,7 +8,14 @@
 #include "report-trace.h"
 #include "report.h"
 
-enum dr_try_result { DR_TRY_DONE, DR_TRY_FAILED, DR_TRY_RETRIED, DR_TRY_STOPPED, DR_TRY_RUNNING, DR_TRY_RESULTS };
+enum dr_try_result {
+	DR_TRY_DONE,
+	DR_TRY_FAILED,
+	DR_TRY_RETRIED,
+	DR_TRY_STOPPED,
+	DR_TRY_RUNNING,
+	DR_TRY_RESULTS
+};
 extern const char *const dr_try_results[DR_TRY_RESULTS];
 
 /* All that is kept of a try, as there may be millions. Times are ns since the run began. */
@@ -77,12 +84,13 @@ struct dr_report {
 };
 
 /* report-record.c. Times are ns since the run began. */
-void dr_report_add_try(struct dr_report *r, const struct dr_task_end *e, const struct dr_report_running *was, int64_t start,
-		       int64_t end);
+void dr_report_add_try(struct dr_report *r, const struct dr_task_end *e, const struct dr_report_running *was,
+		       int64_t start, int64_t end);
 /* From `at` on so many slots are in use. */
 void dr_report_add_use(struct dr_report *r, uint32_t slots, bool wants, int64_t at);
 
-/* report-write.c. 0, or -1 with err (see dr_report_new). Finds out whether the page can be written, and writes nothing. */
+/* report-write.c. 0, or -1 with err (see dr_report_new). Finds out whether the page can be written, and
+ * writes nothing. */
 int dr_report_check_page(struct dr_report *r, struct dr_err *err);
 /* Writes it: whole, under its name in one moment. */
 int dr_report_write_page(struct dr_report *r, int64_t now, struct dr_err *err);
@@ -98,8 +106,9 @@ struct dr_stage_sum {
 /* A step of the path that the run's end hung on. */
 struct dr_path_step {
 	uint32_t task;
-	int64_t wait;  /* from when its last input was there to its start */
-	int64_t slack; /* how much sooner the next one could have started, had this one ended sooner; -1: it is the last */
+	int64_t wait; /* from when its last input was there to its start */
+	/* How much sooner the next one could have started, had this one ended sooner; -1: it is the last. */
+	int64_t slack;
 };
 
 /* What the page shows, computed when it is written. */

@@ -46,15 +46,16 @@ add_failure(struct dr_report *r, const struct dr_task_end *e)
 	f.why = dr_arena_strndup(&r->arena, dr_buf_cstr(&r->text), r->text.n);
 	dr_buf_reset(&r->text);
 	if ((from_err && !dr_tail(e->err, 0, e->err_len, DR_REPORT_LINES, &r->text)) ||
-	    (!from_err && e->out >= 0 && e->out_len && !dr_tail(e->out, 0, e->out_len, DR_REPORT_LINES, &r->text)))
+	    (!from_err && e->out >= 0 && e->out_len &&
+	     !dr_tail(e->out, 0, e->out_len, DR_REPORT_LINES, &r->text)))
 		f.lines = dr_arena_strndup(&r->arena, dr_buf_cstr(&r->text), r->text.n);
 	if (f.why)
 		r->failures[r->n_failures++] = f;
 }
 
 void
-dr_report_add_try(struct dr_report *r, const struct dr_task_end *e, const struct dr_report_running *was, int64_t start,
-		  int64_t end)
+dr_report_add_try(struct dr_report *r, const struct dr_task_end *e, const struct dr_report_running *was,
+		  int64_t start, int64_t end)
 {
 	const struct dr_outcome *o = &e->outcome;
 	struct dr_report_try t = {
@@ -133,7 +134,8 @@ dr_report_add_use(struct dr_report *r, uint32_t slots, bool wants, int64_t at)
 	while (at > u->width * DR_REPORT_BINS)
 		widen(u);
 	add_span(u, r->b.slots, u->at, at);
-	/* More work than slots, up to now: what is idle from here on is so at the end, unless this comes again. */
+	/* More work than slots, up to now: what is idle from here on is so at the end, unless this comes
+	 * again. */
 	if (at > u->at && (u->wants || u->slots >= r->b.slots))
 		u->tail = (struct dr_report_use){ 0 };
 	u->at = at > u->at ? at : u->at;

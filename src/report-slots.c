@@ -40,7 +40,9 @@ fill_try(const struct dr_report_view *v, const struct still *s, const struct dr_
 	double scale = s->columns / (v->now > 0 ? (double)v->now : 1), from = (double)t->start * scale,
 	       to = (double)t->end * scale;
 	uint32_t stage = v->plan->graph->tasks[t->task].stage;
-	uint8_t colour = (uint8_t)(1 + (t->result == DR_TRY_FAILED || t->result == DR_TRY_RETRIED ? FAILURE : stage % COLOURS));
+	uint8_t colour =
+		(uint8_t)(1 + (t->result == DR_TRY_FAILED || t->result == DR_TRY_RETRIED ? FAILURE
+											 : stage % COLOURS));
 
 	from = from < 0 ? 0 : from;
 	for (uint32_t c = (uint32_t)from; c < s->columns && c <= to; c++) {
@@ -73,10 +75,14 @@ add_colour(struct dr_buf *out, const struct still *s, unsigned colour)
 			if (cells[from] != colour + 1)
 				continue;
 			if (!any)
-				dr_buf_addf(out, colour == FAILURE ? "<path class=\"zf\" d=\"" : "<path class=\"z%u\" d=\"", colour);
+				dr_buf_addf(out,
+					    colour == FAILURE ? "<path class=\"zf\" d=\""
+							      : "<path class=\"z%u\" d=\"",
+					    colour);
 			any = true;
-			dr_buf_addf(out, "M%" PRIu32 " %" PRIu32 "h%" PRIu32 "v%dh-%" PRIu32 "z", from * width, row * ROW,
-				    (to - from) * width, ROW - 3, (to - from) * width);
+			dr_buf_addf(out, "M%" PRIu32 " %" PRIu32 "h%" PRIu32 "v%dh-%" PRIu32 "z",
+				    from * width, row * ROW, (to - from) * width, ROW - 3,
+				    (to - from) * width);
 		}
 	}
 	if (any)
@@ -89,8 +95,11 @@ add_axis(struct dr_report_view *v, uint32_t y)
 	struct dr_page *p = &v->page;
 
 	for (uint32_t i = 0; i <= TICKS; i++) {
-		dr_buf_addf(p->out, "<text class=\"note\" x=\"%d\" y=\"%" PRIu32 "\" text-anchor=\"%s\">", LABEL + (int)(i * PLOT / TICKS), y,
-			    !i ? "start" : i < TICKS ? "middle" : "end");
+		dr_buf_addf(p->out, "<text class=\"note\" x=\"%d\" y=\"%" PRIu32 "\" text-anchor=\"%s\">",
+			    LABEL + (int)(i * PLOT / TICKS), y,
+			    !i          ? "start"
+			    : i < TICKS ? "middle"
+					: "end");
 		dr_buf_duration(&p->text, v->now / TICKS * i);
 		dr_page_put(p, "", "</text>\n");
 	}
@@ -103,14 +112,17 @@ add_still(struct dr_report_view *v, const struct still *s)
 	uint32_t height = s->slots * ROW + 24;
 
 	dr_buf_addf(out,
-		    "<div id=\"slots\" class=\"view\"><div class=\"still\" role=\"group\" aria-label=\"Slots over time\" tabindex=\"0\">\n"
+		    "<div id=\"slots\" class=\"view\"><div class=\"still\" role=\"group\" aria-label=\"Slots "
+		    "over time\" tabindex=\"0\">\n"
 		    "<svg width=\"%d\" height=\"%" PRIu32 "\" viewBox=\"0 0 %d %" PRIu32 "\" role=\"img\">"
 		    "<title>Slots over time: which stage each was busy with</title>\n",
 		    LABEL + PLOT + 8, height, LABEL + PLOT + 8, height);
 	for (uint32_t row = 0; row < s->slots; row++) {
-		dr_buf_addf(out, "<text class=\"note\" x=\"4\" y=\"%" PRIu32 "\">slot %" PRIu32 "</text>", row * ROW + 12, row + 1);
-		dr_buf_addf(out, "<rect class=\"lane\" x=\"%d\" y=\"%" PRIu32 "\" width=\"%d\" height=\"%d\"/>\n", LABEL,
-			    row * ROW + 2, PLOT, ROW - 3);
+		dr_buf_addf(out, "<text class=\"note\" x=\"4\" y=\"%" PRIu32 "\">slot %" PRIu32 "</text>",
+			    row * ROW + 12, row + 1);
+		dr_buf_addf(out,
+			    "<rect class=\"lane\" x=\"%d\" y=\"%" PRIu32 "\" width=\"%d\" height=\"%d\"/>\n",
+			    LABEL, row * ROW + 2, PLOT, ROW - 3);
 	}
 	dr_buf_addf(out, "<g transform=\"translate(%d 2)scale(.1 1)\">\n", LABEL);
 	for (unsigned c = 0; c <= FAILURE; c++)
@@ -129,12 +141,16 @@ add_key(struct dr_report_view *v)
 	for (uint32_t s = 0; s < v->plan->pipeline->n_stages; s++) {
 		if (!(v->stages[s].total > 0))
 			continue;
-		dr_buf_addf(p->out, "<span><svg width=\"18\" height=\"10\" role=\"presentation\"><path class=\"z%" PRIu32 "\" d=\"M0 0h14v10h-14z\"/></svg>",
-			    s % COLOURS);
+		dr_buf_addf(
+			p->out,
+			"<span><svg width=\"18\" height=\"10\" role=\"presentation\"><path class=\"z%" PRIu32
+			"\" d=\"M0 0h14v10h-14z\"/></svg>",
+			s % COLOURS);
 		dr_buf_addstr(&p->text, v->plan->pipeline->stages[s].name);
 		dr_page_put(p, "", "</span> ");
 	}
-	dr_buf_adds(p->out, "<span><svg width=\"18\" height=\"10\" role=\"presentation\"><path class=\"zf\" d=\"M0 0h14v10h-14z\"/></svg>a try that failed</span></p>\n");
+	dr_buf_adds(p->out, "<span><svg width=\"18\" height=\"10\" role=\"presentation\"><path class=\"zf\" "
+			    "d=\"M0 0h14v10h-14z\"/></svg>a try that failed</span></p>\n");
 }
 
 /* The same as a table: of each slot how many tries, and how long it was busy. */
@@ -155,7 +171,8 @@ add_table(struct dr_report_view *v, uint32_t slots)
 
 		per[t->slot].n++;
 		per[t->slot].busy += dr_try_took(t);
-		per[t->slot].longest = dr_try_took(t) > per[t->slot].longest ? dr_try_took(t) : per[t->slot].longest;
+		per[t->slot].longest =
+			dr_try_took(t) > per[t->slot].longest ? dr_try_took(t) : per[t->slot].longest;
 	}
 	dr_buf_adds(p->out, "<details class=\"twin\"><summary>The slots as a table</summary>\n");
 	dr_report_table(p, "Slots: what ran in each", heads);
@@ -197,7 +214,8 @@ dr_report_slots(struct dr_report_view *v, struct dr_err *err)
 	add_still(v, &s);
 	add_key(v);
 	if (slots > MOST)
-		dr_buf_addf(v->page.out, "<noscript><p>The first %d of %" PRIu32 " slots.</p></noscript>\n", MOST, slots);
+		dr_buf_addf(v->page.out, "<noscript><p>The first %d of %" PRIu32 " slots.</p></noscript>\n",
+			    MOST, slots);
 	rc = add_table(v, slots);
 out:
 	if (rc)

@@ -206,11 +206,13 @@ find_path(struct dr_report_view *v)
 			task = v->r->tries[i].task;
 	while (task != DR_NONE) {
 		uint32_t gate = gate_of(v, task, &others);
-		int64_t ready = gate == DR_NONE ? 0 : last_of(v, gate)->end, start = v->r->tries[v->first[task]].start;
+		int64_t ready = gate == DR_NONE ? 0 : last_of(v, gate)->end,
+			start = v->r->tries[v->first[task]].start;
 
 		if (dr_grow(&v->path, &cap, (size_t)v->n_path + 1, sizeof(*v->path)))
 			return -1;
-		v->path[v->n_path++] = (struct dr_path_step){ task, start > ready ? start - ready : 0, slack };
+		v->path[v->n_path++] =
+			(struct dr_path_step){ task, start > ready ? start - ready : 0, slack };
 		slack = ready - others;
 		task = gate;
 	}

@@ -71,7 +71,8 @@ dr_report_table_end(struct dr_page *p)
 static void
 path_row(struct dr_report_view *v, const struct dr_path_step *s)
 {
-	const struct dr_report_try *first = &v->r->tries[v->first[s->task]], *last = &v->r->tries[v->last[s->task]];
+	const struct dr_report_try *first = &v->r->tries[v->first[s->task]],
+				   *last = &v->r->tries[v->last[s->task]];
 	struct dr_page *p = &v->page;
 
 	dr_buf_adds(p->out, "<tr>");
@@ -103,11 +104,13 @@ dr_report_path(struct dr_report_view *v)
 	for (uint32_t i = 0; i < v->n_path; i++)
 		waited += v->path[i].wait;
 	dr_buf_count(&p->text, v->n_path);
-	dr_buf_adds(&p->text, v->n_path == 1 ? " task" : " tasks, each of which waited for the one before it");
+	dr_buf_adds(&p->text,
+		    v->n_path == 1 ? " task" : " tasks, each of which waited for the one before it");
 	dr_buf_adds(&p->text, "; of the time, ");
 	dr_buf_duration(&p->text, waited);
 	dr_buf_adds(&p->text, " went by between an input's end and the next start. ");
-	dr_buf_adds(&p->text, "Wait is from when the last input was there to the start. Slack is how much sooner the next task could have "
+	dr_buf_adds(&p->text, "Wait is from when the last input was there to the start. Slack is how much "
+			      "sooner the next task could have "
 			      "begun, had this one ended sooner, before another input held it up.");
 	dr_page_put(p, "<p>", "</p>\n");
 	if (from) {
@@ -136,7 +139,8 @@ slow_row(struct dr_report_view *v, uint32_t try)
 	dr_report_time_cell(p, median);
 	/* In tenths, and without a point of printf's, which depends on the locale. */
 	if (median > 0)
-		dr_buf_addf(&p->text, "%" PRId64 ".%" PRId64 "\xc3\x97", took / median, took % median * 10 / median);
+		dr_buf_addf(&p->text, "%" PRId64 ".%" PRId64 "\xc3\x97", took / median,
+			    took % median * 10 / median);
 	dr_report_cell(p, median > 0 ? 1000.0 * (double)took / (double)median : 0);
 	count_cell(p, t->slot);
 	bytes_cell(p, (uint64_t)t->peak_kb * 1024);
@@ -147,7 +151,7 @@ slow_row(struct dr_report_view *v, uint32_t try)
 void
 dr_report_slowest(struct dr_report_view *v)
 {
-	static const char *const heads[] = { "<task",	   "<stage", "time",        "median of its stage",
+	static const char *const heads[] = { "<task",      "<stage", "time",        "median of its stage",
 					     "times that", "slot",   "peak memory", "<result",
 					     NULL };
 
@@ -161,7 +165,8 @@ dr_report_slowest(struct dr_report_view *v)
 	dr_report_table_end(&v->page);
 }
 
-/* By which each bar's times are longer than those of the one before it: powers of 2, so that the bars are enough. */
+/* By which each bar's times are longer than those of the one before it: powers of 2, so that the bars are
+ * enough. */
 static double
 factor_of(double low, double high)
 {
@@ -206,17 +211,18 @@ histogram(struct dr_page *p, const struct dr_stage_sum *s)
 	dr_buf_duration(&p->text, s->times[0]);
 	dr_buf_adds(&p->text, " to ");
 	dr_buf_duration(&p->text, s->times[s->n - 1]);
-	dr_buf_addf(&p->text, ", each bar %u.%02u times as long as the one before it; the highest is of ", (unsigned)factor,
-		    (unsigned)(factor * 100) % 100);
+	dr_buf_addf(&p->text, ", each bar %u.%02u times as long as the one before it; the highest is of ",
+		    (unsigned)factor, (unsigned)(factor * 100) % 100);
 	dr_buf_count(&p->text, most);
-	dr_buf_addf(p->out, "<td><svg class=\"bars\" width=\"%d\" height=\"%d\" role=\"img\">", BARS * BAR_WIDTH, BAR_HEIGHT);
+	dr_buf_addf(p->out, "<td><svg class=\"bars\" width=\"%d\" height=\"%d\" role=\"img\">",
+		    BARS * BAR_WIDTH, BAR_HEIGHT);
 	dr_page_put(p, "<title>", "</title>");
 	for (uint32_t i = 0; i < BARS; i++) {
 		unsigned height = bars[i] ? 1 + (unsigned)((uint64_t)bars[i] * (BAR_HEIGHT - 1) / most) : 0;
 
 		if (height)
-			dr_buf_addf(p->out, "<rect x=\"%u\" y=\"%u\" width=\"%d\" height=\"%u\"/>", (unsigned)i * BAR_WIDTH,
-				    BAR_HEIGHT - height, BAR_WIDTH - 1, height);
+			dr_buf_addf(p->out, "<rect x=\"%u\" y=\"%u\" width=\"%d\" height=\"%u\"/>",
+				    (unsigned)i * BAR_WIDTH, BAR_HEIGHT - height, BAR_WIDTH - 1, height);
 	}
 	dr_buf_adds(p->out, "</svg></td>");
 }
@@ -249,11 +255,14 @@ stage_row(struct dr_report_view *v, uint32_t stage)
 void
 dr_report_stages(struct dr_report_view *v)
 {
-	static const char *const heads[] = { "<stage", "done",	 "failed", "tries repeated", "p50",	      "p95",
-					     "max",    "in all", "read",   "written",	     "peak memory", "times of tasks",
+	static const char *const heads[] = { "<stage", "done",    "failed",      "tries repeated",
+					     "p50",    "p95",     "max",         "in all",
+					     "read",   "written", "peak memory", "times of tasks",
 					     NULL };
 
-	dr_report_table(&v->page, "Stages: tasks of this run, the times that half and 95 % of them took at most, and what they read and wrote",
+	dr_report_table(&v->page,
+			"Stages: tasks of this run, the times that half and 95 % of them took at most, and "
+			"what they read and wrote",
 			heads);
 	for (uint32_t s = 0; s < v->plan->pipeline->n_stages; s++)
 		if (v->stages[s].n || v->stages[s].total > 0 || v->stages[s].failed)

@@ -98,7 +98,8 @@ name_tracks(struct dr_trace *t, uint32_t upto)
 		dr_buf_reset(&t->name);
 		dr_buf_addf(&t->name, "slot %" PRIu32, t->named);
 		digits = dr_buf_str(&t->name);
-		memcpy(name, digits.n < sizeof(name) ? digits.p : "", digits.n < sizeof(name) ? digits.n + 1 : 1);
+		memcpy(name, digits.n < sizeof(name) ? digits.p : "",
+		       digits.n < sizeof(name) ? digits.n + 1 : 1);
 		add_name(t, "thread_name", t->named, name);
 		j = begin(t, "M", t->named, 0);
 		dr_json_word(&j, "name", "thread_sort_index");
@@ -177,7 +178,8 @@ add_mark(struct dr_trace *t, const struct dr_task_end *e, uint32_t slot, int64_t
 }
 
 void
-dr_trace_try(struct dr_trace *t, const struct dr_task_end *e, uint32_t slot, uint32_t slots, int64_t start, int64_t stop)
+dr_trace_try(struct dr_trace *t, const struct dr_task_end *e, uint32_t slot, uint32_t slots, int64_t start,
+	     int64_t stop)
 {
 	struct dr_json j;
 

@@ -1,6 +1,7 @@
-/* Chrome trace events, as chrome://tracing and Perfetto open them: a JSON array of objects, a track a slot. What is written so far is
- * enough for them at any time, so that a run that was killed leaves a trace, too. The format is "Trace Event Format" by the Chromium
- * authors: ph X is something that lasts, i a moment, C a counter, M says what a track is called; ts and dur are in µs. */
+/* Chrome trace events, as chrome://tracing and Perfetto open them: a JSON array of objects, a track a slot.
+ * What is written so far is enough for them at any time, so that a run that was killed leaves a trace, too.
+ * The format is "Trace Event Format" by the Chromium authors: ph X is something that lasts, i a moment, C a
+ * counter, M says what a track is called; ts and dur are in µs. */
 #ifndef DR_REPORT_TRACE_H
 #define DR_REPORT_TRACE_H
 
@@ -21,7 +22,8 @@ struct dr_trace {
 int dr_trace_open(struct dr_trace *t, const char *path, struct dr_err *err);
 void dr_trace_begin(struct dr_trace *t, const struct dr_plan *plan);
 /* A try has ended; times are ns since the run began. slot 0: it could not be started. */
-void dr_trace_try(struct dr_trace *t, const struct dr_task_end *e, uint32_t slot, uint32_t slots, int64_t start, int64_t end);
+void dr_trace_try(struct dr_trace *t, const struct dr_task_end *e, uint32_t slot, uint32_t slots,
+		  int64_t start, int64_t end);
 void dr_trace_slots(struct dr_trace *t, uint32_t used, int64_t at);
 void dr_trace_flush(struct dr_trace *t);
 /* Ends the array. 0, or -1 with err naming `path`. */

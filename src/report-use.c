@@ -6,7 +6,8 @@
 
 enum { PARTS = 5, WIDTH = 1000, HEIGHT = 120 };
 
-static const char *const names[PARTS] = { "busy", "in between", "short of tokens", "short of inputs", "tail" };
+static const char *const names[PARTS] = { "busy", "in between", "short of tokens", "short of inputs",
+					  "tail" };
 static const char *const means[PARTS] = {
 	"a task ran",
 	"a task had just ended, and was being recorded, or another was being started",
@@ -15,8 +16,8 @@ static const char *const means[PARTS] = {
 	"at the end, when there was not enough left for all slots",
 };
 
-/* What is idle since the slots were last full was idle at the end, not for want of inputs. A run whose slots were never full had
- * no end of that kind. */
+/* What is idle since the slots were last full was idle at the end, not for want of inputs. A run whose slots
+ * were never full had no end of that kind. */
 static void
 split(const struct dr_report_view *v, double *part)
 {
@@ -40,7 +41,8 @@ add_row(struct dr_page *p, unsigned i, double part, double all)
 
 	/* With the colour that it has in the pictures */
 	dr_buf_addf(p->out,
-		    "<tr><th scope=\"row\"><svg width=\"18\" height=\"10\" role=\"presentation\"><rect class=\"p%u\" width=\"14\" height=\"10\"/>"
+		    "<tr><th scope=\"row\"><svg width=\"18\" height=\"10\" role=\"presentation\"><rect "
+		    "class=\"p%u\" width=\"14\" height=\"10\"/>"
 		    "</svg>%s</th>",
 		    i, names[i]);
 	dr_buf_addf(&p->text, "%u.%u %%", (unsigned)tenths / 10, (unsigned)tenths % 10);
@@ -56,9 +58,13 @@ add_strip(struct dr_page *p, const double *part, double all)
 {
 	double at = 0;
 
-	dr_buf_addf(p->out, "<div class=\"part\"><svg viewBox=\"0 0 %d 1\" preserveAspectRatio=\"none\" role=\"img\"><title>Use of the slots: ", WIDTH);
+	dr_buf_addf(p->out,
+		    "<div class=\"part\"><svg viewBox=\"0 0 %d 1\" preserveAspectRatio=\"none\" "
+		    "role=\"img\"><title>Use of the slots: ",
+		    WIDTH);
 	for (unsigned i = 0; i < PARTS; i++)
-		dr_buf_addf(p->out, "%s%s %u %%", i ? ", " : "", names[i], (unsigned)(part[i] / all * 100 + 0.5));
+		dr_buf_addf(p->out, "%s%s %u %%", i ? ", " : "", names[i],
+			    (unsigned)(part[i] / all * 100 + 0.5));
 	dr_buf_adds(p->out, "</title>");
 	for (unsigned i = 0; i < PARTS; i++) {
 		unsigned from = (unsigned)(at / all * WIDTH + 0.5), to;
@@ -66,7 +72,9 @@ add_strip(struct dr_page *p, const double *part, double all)
 		at += part[i];
 		to = (unsigned)(at / all * WIDTH + 0.5);
 		if (to > from)
-			dr_buf_addf(p->out, "<rect class=\"p%u\" x=\"%u\" y=\"0\" width=\"%u\" height=\"1\"/>", i, from, to - from);
+			dr_buf_addf(p->out,
+				    "<rect class=\"p%u\" x=\"%u\" y=\"0\" width=\"%u\" height=\"1\"/>", i,
+				    from, to - from);
 	}
 	dr_buf_adds(p->out, "</svg></div>\n");
 }
@@ -81,20 +89,24 @@ add_course(struct dr_report_view *v)
 	double step = (double)WIDTH * (double)u->width / (double)u->at;
 
 	dr_buf_addf(p->out,
-		    "<div class=\"still\"><svg width=\"100%%\" height=\"%d\" viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
-		    "role=\"img\"><title>Slots in use over time, at most %" PRIu32 "</title><rect class=\"lane\" width=\"%d\" height=\"%d\"/>\n",
+		    "<div class=\"still\"><svg width=\"100%%\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+		    "preserveAspectRatio=\"none\" "
+		    "role=\"img\"><title>Slots in use over time, at most %" PRIu32
+		    "</title><rect class=\"lane\" width=\"%d\" height=\"%d\"/>\n",
 		    HEIGHT, WIDTH, HEIGHT, v->r->b.slots, WIDTH, HEIGHT);
 	for (int kind = 0; kind < 2; kind++) {
 		dr_buf_addf(p->out, "<path class=\"p%d\" d=\"", kind ? 2 : 0);
 		for (int64_t i = 0; i < bins && i < DR_REPORT_BINS; i++) {
 			const struct dr_report_use *b = &u->bins[i];
-			double all = b->busy + b->tokens + b->inputs, busy = all > 0 ? b->busy / all * HEIGHT : 0,
+			double all = b->busy + b->tokens + b->inputs,
+			       busy = all > 0 ? b->busy / all * HEIGHT : 0,
 			       tokens = all > 0 ? b->tokens / all * HEIGHT : 0, height = kind ? tokens : busy;
 			int x = (int)(step * (double)i), end = (int)(step * (double)(i + 1));
 
 			end = end > WIDTH ? WIDTH : end;
 			if (height >= 0.5 && end > x)
-				dr_buf_addf(p->out, "M%d %dh%dv-%dh-%dz", x, HEIGHT - (int)(kind ? busy + 0.5 : 0), end - x,
+				dr_buf_addf(p->out, "M%d %dh%dv-%dh-%dz", x,
+					    HEIGHT - (int)(kind ? busy + 0.5 : 0), end - x,
 					    (int)(height + 0.5), end - x);
 		}
 		dr_buf_adds(p->out, "\"/>\n");

@@ -65,7 +65,8 @@ dr_report_check_page(struct dr_report *r, struct dr_err *err)
 
 	r->page_regular = stat(r->page_path, &st) || S_ISREG(st.st_mode);
 	if (!r->page_regular) {
-		/* A pipe or a device gets the page in the end. To open it now might keep us waiting for a reader. */
+		/* A pipe or a device gets the page in the end. To open it now might keep us waiting for a
+		 * reader. */
 		if (S_ISDIR(st.st_mode))
 			errno = EISDIR;
 		else if (access(r->page_path, W_OK) == 0)

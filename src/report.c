@@ -12,8 +12,8 @@
 
 #define SECOND INT64_C(1000000000)
 
-/* The page is written again when the run has gone on for a hundred times what the writing took last, and half a minute: until that is
- * known, so many ns a task. */
+/* The page is written again when the run has gone on for a hundred times what the writing took last, and half
+ * a minute: until that is known, so many ns a task. */
 enum { COST = 3000, SHARE = 100 };
 #define PAUSE (30 * SECOND)
 #define AT_ONCE (20 * SECOND / 1000) /* what costs no more is written as the run begins */
@@ -22,7 +22,8 @@ enum { COST = 3000, SHARE = 100 };
 static int
 their_fault(struct dr_err *err)
 {
-	if (err->sys != EMFILE && err->sys != ENFILE && err->sys != ENOMEM && err->sys != EIO && err->sys != ENOSPC)
+	if (err->sys != EMFILE && err->sys != ENFILE && err->sys != ENOMEM && err->sys != EIO &&
+	    err->sys != ENOSPC)
 		err->code = DR_USAGE;
 	return -1;
 }
@@ -41,7 +42,8 @@ dr_report_new(const struct dr_report_options *o, struct dr_report **out, struct 
 		dr_report_free(r);
 		return dr_err_nomem(err);
 	}
-	if ((o->page && dr_report_check_page(r, err)) || (o->trace && dr_trace_open(&r->trace, o->trace, err))) {
+	if ((o->page && dr_report_check_page(r, err)) ||
+	    (o->trace && dr_trace_open(&r->trace, o->trace, err))) {
 		dr_report_free(r);
 		return their_fault(err);
 	}
@@ -125,17 +127,18 @@ stop_running(struct dr_report *r, uint32_t task, struct dr_report_running *was)
 	return false;
 }
 
-/* By the clock of the outcome, which was read at its start and its end, while we hear of both a little later; unless somebody has set
- * that clock meanwhile. */
+/* By the clock of the outcome, which was read at its start and its end, while we hear of both a little later;
+ * unless somebody has set that clock meanwhile. */
 static void
-span_of(const struct dr_report *r, const struct dr_task_end *e, int64_t heard, int64_t now, int64_t *start, int64_t *end)
+span_of(const struct dr_report *r, const struct dr_task_end *e, int64_t heard, int64_t now, int64_t *start,
+	int64_t *end)
 {
 	*start = e->outcome.start - r->b.real;
 	*end = e->outcome.end - r->b.real;
 	heard -= r->b.now;
 	now -= r->b.now;
-	if (*start < 0 || *end < *start || *start > heard + SECOND || *start < heard - SECOND || *end > now + SECOND ||
-	    *end < now - SECOND) {
+	if (*start < 0 || *end < *start || *start > heard + SECOND || *start < heard - SECOND ||
+	    *end > now + SECOND || *end < now - SECOND) {
 		*start = heard;
 		*end = now;
 	}

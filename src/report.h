@@ -1,5 +1,6 @@
-/* What a run was, for looking at afterwards or from beside: a page for a browser, and a trace. Told what happens, as progress is;
- * all calls but dr_report_new take NULL, for a run of which nobody wants either. Times are dr_now's, given by the caller. */
+/* What a run was, for looking at afterwards or from beside: a page for a browser, and a trace. Told what
+ * happens, as progress is; all calls but dr_report_new take NULL, for a run of which nobody wants either.
+ * Times are dr_now's, given by the caller. */
 #ifndef DR_REPORT_H
 #define DR_REPORT_H
 
@@ -18,13 +19,14 @@ struct dr_report_options {
 	const char *trace; /* gets Chrome trace events, as they come */
 };
 
-/* Finds out that the files can be written. 0 with *out; -1 with err: DR_USAGE when another name would help, else
- * DR_SYSTEM. */
+/* Finds out that the files can be written. 0 with *out; -1 with err: DR_USAGE when another name would help,
+ * else DR_SYSTEM. */
 int dr_report_new(const struct dr_report_options *o, struct dr_report **out, struct dr_err *err);
 /* A file that was to be written and never begun is as it was, or not there. */
 void dr_report_free(struct dr_report *r);
 
-/* The plan, which must outlive the report, is complete, and this is where time begins; `slots` is the most that can be in use, 0: nothing will run. */
+/* The plan, which must outlive the report, is complete, and this is where time begins; `slots` is the most
+ * that can be in use, 0: nothing will run. */
 struct dr_report_begin {
 	const struct dr_plan *plan;
 	uint32_t slots;
@@ -37,7 +39,8 @@ void dr_report_ended(struct dr_report *r, const struct dr_task_end *e, int64_t n
 void dr_report_pumped(struct dr_report *r, uint32_t slots, bool wants, int64_t now);
 /* Writes what is due. Returns when to call again, or -1: only after the next event. */
 int64_t dr_report_tick(struct dr_report *r, int64_t now);
-/* The last word: nothing runs any more; signal: what has ended the run, or 0. 0, or -1 with err: not everything could be written. */
+/* The last word: nothing runs any more; signal: what has ended the run, or 0. 0, or -1 with err: not
+ * everything could be written. */
 int dr_report_finish(struct dr_report *r, int signal, int64_t now, struct dr_err *err);
 
 #endif

@@ -118,11 +118,11 @@ class Slots {
 		return [...this.task.keys()].filter(i => this.slot[i] && found.has(this.task[i]));
 	}
 
-	outcome(i) {
-		const result = this.run.results[this.result[i]];
+	// What a failure came of; nothing where there was none.
+	cause(i) {
 		if (this.result[i] !== RESULT_FAILED && this.result[i] !== RESULT_RETRIED)
-			return result;
-		return result + (HOWS[this.kind[i]] || ", exit ") + (this.kind[i] < 2 ? this.status[i] : "");
+			return "";
+		return HOWS[this.kind[i]] + (this.kind[i] < 2 ? this.status[i] : "");
 	}
 
 	more(i) {
@@ -132,7 +132,7 @@ class Slots {
 	}
 
 	describe(i) {
-		return this.tree.name[this.task[i]] + ": " + this.outcome(i) + this.more(i);
+		return this.tree.name[this.task[i]] + ": " + this.run.results[this.result[i]] + this.cause(i) + this.more(i);
 	}
 
 	range(a, b) {
@@ -143,7 +143,7 @@ class Slots {
 
 if (data.run && data.run.n && tree) {
 	const slots = new Slots(data.run, tree);
-	tree.more = i => slots.last[i] < 0 ? "" : ", " + slots.outcome(slots.last[i]) + slots.more(slots.last[i]);
+	tree.more = i => slots.last[i] < 0 ? "" : slots.cause(slots.last[i]) + slots.more(slots.last[i]);
 	if (slots.rows)
 		slots.view = new View(document.getElementById("slots"), "Slots over time", slots);
 }

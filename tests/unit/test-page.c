@@ -96,7 +96,16 @@ runs_are_short(void **state)
 static void
 names_share_their_beginnings(void **state)
 {
-	static const char *const names[] = { "count/1", "count/2", "count/2", "", "ä", "å", "\xf0\x9f\x90\x8b" "1", "\xf0\x9f\x90\x8b" "2",
+	static const char *const names[] = { "count/1",
+					     "count/2",
+					     "count/2",
+					     "",
+					     "ä",
+					     "å",
+					     "\xf0\x9f\x90\x8b"
+					     "1",
+					     "\xf0\x9f\x90\x8b"
+					     "2",
 					     "\xff</script>" };
 	struct dr_page_names n = { 0 };
 	struct dr_buf out = { 0 };
@@ -107,7 +116,8 @@ names_share_their_beginnings(void **state)
 		dr_page_names_add(&n, dr_str(names[i]));
 	dr_page_names_end(&n, &j, NULL);
 	/* What ä and å have in common is half a character; the whale is two units. */
-	assert_non_null(strstr(dr_buf_cstr(&out), "\"rest\":\"count/12äå\xf0\x9f\x90\x8b" "12\\\\xff</script>\""));
+	assert_non_null(strstr(dr_buf_cstr(&out), "\"rest\":\"count/12äå\xf0\x9f\x90\x8b"
+						  "12\\\\xff</script>\""));
 	dr_buf_free(&out);
 }
 
@@ -118,8 +128,9 @@ what_is_html_is_escaped(void **state)
 
 	(void)state;
 	dr_page_escape(&out, dr_str("<a href=\"x\">'&'</a>\n\x01\xff\\ \xef\xbf\xbf ä"));
-	assert_string_equal(dr_buf_cstr(&out),
-			    "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;\\n\\x01\\xff\\\\ \xef\xbf\xbd ä");
+	assert_string_equal(
+		dr_buf_cstr(&out),
+		"&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;\\n\\x01\\xff\\\\ \xef\xbf\xbd ä");
 	dr_buf_free(&out);
 }
 
@@ -160,7 +171,7 @@ data_cannot_end_its_element(void **state)
 static void
 texts_are_harmless(void **state)
 {
-	const char *const *const all[] = { dr_page_js, dr_page_css };
+	const char *const *const all[] = { dr_page_js, dr_page_tree_js, dr_report_js, dr_page_css };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {

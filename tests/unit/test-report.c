@@ -62,7 +62,10 @@ run_task(struct run *x, uint32_t task, uint32_t slot, int64_t from, int64_t to)
 		.result = DR_RESULT_DONE,
 		.how = DR_HOW_EXIT,
 		.final = true,
-		.outcome = { .start = REAL + from * SECOND, .end = REAL + to * SECOND, .tries = 1, .peak_kb = 1000 },
+		.outcome = { .start = REAL + from * SECOND,
+			     .end = REAL + to * SECOND,
+			     .tries = 1,
+			     .peak_kb = 1000 },
 		.out = -1,
 		.err = -1,
 	};
@@ -103,22 +106,30 @@ trace_is_exact(void **state)
 	dr_report_pumped(x.r, 1, true, 103 * SECOND);
 	run_task(&x, 1, 1, 4, 5);
 	assert_int_equal(dr_report_finish(x.r, 0, 106 * SECOND, &x.err), 0);
-	assert_string_equal(
-		slurp(&x, x.trace),
-		"[\n"
-		"{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"ts\":0,\"name\":\"process_name\",\"args\":{\"name\":\"dagrun\"}},\n"
-		"{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0,\"name\":\"slots in use\",\"args\":{\"slots\":0}},\n"
-		"{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":1000000,\"name\":\"slots in use\",\"args\":{\"slots\":1}},\n"
-		"{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"ts\":0,\"name\":\"thread_name\",\"args\":{\"name\":\"slot 1\"}},\n"
-		"{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"ts\":0,\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":1}},\n"
-		"{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":1000000,\"dur\":2000000,\"name\":\"count/0000\",\"cat\":\"count\","
-		"\"args\":{\"result\":\"done\",\"exit\":0,\"try\":1,\"slots\":1,\"peak_memory_bytes\":1024000,"
-		"\"user_seconds\":0.000,\"system_seconds\":0.000}},\n"
-		"{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":4000000,\"dur\":1000000,\"name\":\"count/0001\",\"cat\":\"count\","
-		"\"args\":{\"result\":\"done\",\"exit\":0,\"try\":1,\"slots\":1,\"peak_memory_bytes\":1024000,"
-		"\"user_seconds\":0.000,\"system_seconds\":0.000}},\n"
-		"{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":6000000,\"name\":\"slots in use\",\"args\":{\"slots\":0}}\n"
-		"]\n");
+	assert_string_equal(slurp(&x, x.trace), "[\n"
+						"{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"ts\":0,\"name\":"
+						"\"process_name\",\"args\":{\"name\":\"dagrun\"}},\n"
+						"{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0,\"name\":\"slots "
+						"in use\",\"args\":{\"slots\":0}},\n"
+						"{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":1000000,\"name\":"
+						"\"slots in use\",\"args\":{\"slots\":1}},\n"
+						"{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"ts\":0,\"name\":"
+						"\"thread_name\",\"args\":{\"name\":\"slot 1\"}},\n"
+						"{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"ts\":0,\"name\":"
+						"\"thread_sort_index\",\"args\":{\"sort_index\":1}},\n"
+						"{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":1000000,\"dur\":"
+						"2000000,\"name\":\"count/0000\",\"cat\":\"count\","
+						"\"args\":{\"result\":\"done\",\"exit\":0,\"try\":1,"
+						"\"slots\":1,\"peak_memory_bytes\":1024000,"
+						"\"user_seconds\":0.000,\"system_seconds\":0.000}},\n"
+						"{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":4000000,\"dur\":"
+						"1000000,\"name\":\"count/0001\",\"cat\":\"count\","
+						"\"args\":{\"result\":\"done\",\"exit\":0,\"try\":1,"
+						"\"slots\":1,\"peak_memory_bytes\":1024000,"
+						"\"user_seconds\":0.000,\"system_seconds\":0.000}},\n"
+						"{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":6000000,\"name\":"
+						"\"slots in use\",\"args\":{\"slots\":0}}\n"
+						"]\n");
 	run_close(&x);
 }
 
@@ -238,8 +249,11 @@ page_says_what_was(void **state)
 	shows(text, "Nothing has failed.");
 	row_is(text, "The critical path, in", "count/0002", "count/0002|4.0s|1.0s|5.0s|1.0s|");
 	row_is(text, "The critical path, in", "total.tsv", "total.tsv|2.0s|1.0s|8.0s|\xe2\x80\x93|");
-	row_is(text, "<caption>Stages:", "count<", "count|3|0|0|2.0s|4.0s|4.0s|7.0s|||1.0 MB|" "from 1.0s to 4.0s, each bar 1.09 times as long as the one before it; the highest is of 1||");
-	row_is(text, "<caption>The slowest", "count/0002", "count/0002|count|4.0s|2.0s|2.0\xc3\x97|1|1.0 MB|done|");
+	row_is(text, "<caption>Stages:", "count<",
+	       "count|3|0|0|2.0s|4.0s|4.0s|7.0s|||1.0 MB|"
+	       "from 1.0s to 4.0s, each bar 1.09 times as long as the one before it; the highest is of 1||");
+	row_is(text, "<caption>The slowest", "count/0002",
+	       "count/0002|count|4.0s|2.0s|2.0\xc3\x97|1|1.0 MB|done|");
 	run_close(&x);
 }
 
@@ -254,18 +268,25 @@ slots_are_accounted_for(void **state)
 	hand_target(&x.h, hand_map(&x.h, "count", 9, DR_NONE));
 	run_open(&x, state);
 	run_begin(&x, 4);
-	dr_report_pumped(x.r, 1, true, 100 * SECOND);   /* 10 s: three tokens are elsewhere */
-	dr_report_pumped(x.r, 2, false, 110 * SECOND);  /* 5 s: nothing is ready for two */
-	dr_report_pumped(x.r, 4, false, 115 * SECOND);  /* 15 s: all are used */
-	dr_report_pumped(x.r, 1, false, 130 * SECOND);  /* 10 s: the end */
+	dr_report_pumped(x.r, 1, true, 100 * SECOND);  /* 10 s: three tokens are elsewhere */
+	dr_report_pumped(x.r, 2, false, 110 * SECOND); /* 5 s: nothing is ready for two */
+	dr_report_pumped(x.r, 4, false, 115 * SECOND); /* 15 s: all are used */
+	dr_report_pumped(x.r, 1, false, 130 * SECOND); /* 10 s: the end */
 	run_task(&x, 0, 1, 0, 40);
 	assert_int_equal(dr_report_finish(x.r, 0, 140 * SECOND, &x.err), 0);
 	text = slurp(&x, x.page);
 	row_is(text, "<caption>Utilisation", "busy<", "busy|25.0 %|40s|a task ran|");
-	row_is(text, "<caption>Utilisation", "in between", "in between|31.3 %|50s|a task had just ended, and was being recorded, or another was being started|");
-	row_is(text, "<caption>Utilisation", "short of tokens", "short of tokens|18.8 %|30s|a task was ready, and somebody else of the same pool had the token: make, or another dagrun|");
-	row_is(text, "<caption>Utilisation", "short of inputs", "short of inputs|6.3 %|10s|no task could start, as what they read was still being made, or they were between two tries|");
-	row_is(text, "<caption>Utilisation", "tail<", "tail|18.8 %|30s|at the end, when there was not enough left for all slots|");
+	row_is(text, "<caption>Utilisation", "in between",
+	       "in between|31.3 %|50s|a task had just ended, and was being recorded, or another was being "
+	       "started|");
+	row_is(text, "<caption>Utilisation", "short of tokens",
+	       "short of tokens|18.8 %|30s|a task was ready, and somebody else of the same pool had the "
+	       "token: make, or another dagrun|");
+	row_is(text, "<caption>Utilisation", "short of inputs",
+	       "short of inputs|6.3 %|10s|no task could start, as what they read was still being made, or "
+	       "they were between two tries|");
+	row_is(text, "<caption>Utilisation", "tail<",
+	       "tail|18.8 %|30s|at the end, when there was not enough left for all slots|");
 	run_close(&x);
 }
 
@@ -289,7 +310,8 @@ page_is_written_now_and_then(void **state)
 	assert_null(strstr(slurp(&x, x.page), "29s"));
 	dr_report_tick(x.r, 140 * SECOND + 1);
 	shows(slurp(&x, x.page), "1 running");
-	row_is(dr_buf_cstr(&x.text), "<caption>The slowest", "count/0000", "count/0000|count|39s|0ms||1||running|");
+	row_is(dr_buf_cstr(&x.text), "<caption>The slowest", "count/0000",
+	       "count/0000|count|39s|0ms||1||running|");
 	assert_int_equal(dr_report_finish(x.r, SIGINT, 141 * SECOND, &x.err), 0);
 	shows(slurp(&x, x.page), "stopped by SIGINT");
 	run_close(&x);
@@ -330,7 +352,9 @@ page_of_much(void **state)
 			.result = DR_RESULT_DONE,
 			.how = DR_HOW_EXIT,
 			.final = true,
-			.outcome = { .start = REAL + free_at[slot], .end = REAL + free_at[slot] + took, .tries = 1,
+			.outcome = { .start = REAL + free_at[slot],
+				     .end = REAL + free_at[slot] + took,
+				     .tries = 1,
 				     .peak_kb = random_number(&seed) % 1000000 },
 			.out = -1,
 			.err = -1,
