@@ -303,6 +303,8 @@ check_ask(const struct dr_options *o, struct dr_err *err)
 	if ((o->report || o->trace) && (o->ask != DR_ASK_NONE || o->graph != DR_GRAPH_NONE || o->export != DR_EXPORT_NONE))
 		return dr_err_set(err, DR_USAGE, "--%s is of a run, and this runs nothing",
 				  o->report ? "report" : "trace");
+	if (o->report && o->trace && !strcmp(o->report, o->trace))
+		return dr_err_set(err, DR_USAGE, "--report and --trace are one file: %s", o->report);
 	if (o->json && o->ask > DR_ASK_LOG)
 		return dr_err_set(err, DR_USAGE, "--json does not go with --clean and --forget");
 	return 0;

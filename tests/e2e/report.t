@@ -147,6 +147,7 @@ def test_unwritable(floor):
         for path in ('nowhere/x', 'directory', 'Dagfile/x', '', '-'):
             said = dagrun(option, path, expect=2)
             check(option in said, said)
+    check('one file' in dagrun('--trace', 'x', '--report', 'x', expect=2), 'the same file twice')
     # What could have been written is as it was
     dagrun('--trace', 'run.json', '--report', 'directory', expect=2)
     dagrun('--report', 'run.html', '--trace', 'directory', expect=2)
