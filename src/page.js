@@ -165,7 +165,8 @@ class View {
 	}
 
 	resize() {
-		const dpr = window.devicePixelRatio || 1, height = this.of.rows * ROW + 8;
+		// A canvas may not be as high as one likes.
+		const height = this.of.rows * ROW + 8, dpr = Math.min(window.devicePixelRatio || 1, 16000 / height);
 		this.full = this.canvas.clientWidth || 1000;
 		this.left = Math.min(LEFT, this.full / 3);
 		this.width = Math.max(50, this.full - this.left - 6);

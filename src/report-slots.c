@@ -63,13 +63,14 @@ fill_try(const struct dr_report_view *v, const struct still *s, const struct dr_
 static void
 add_colour(struct dr_buf *out, const struct still *s, unsigned colour)
 {
-	uint32_t width = PLOT * 10 / s->columns;
 	bool any = false;
 
 	for (uint32_t row = 0; row < s->slots; row++) {
 		const uint8_t *cells = s->cells + (size_t)row * s->columns;
 
 		for (uint32_t from = 0, to; from < s->columns; from = to) {
+			uint32_t x = from * PLOT * 10 / s->columns, width;
+
 			for (to = from + 1; to < s->columns && cells[to] == cells[from]; to++)
 				;
 			if (cells[from] != colour + 1)
@@ -80,9 +81,9 @@ add_colour(struct dr_buf *out, const struct still *s, unsigned colour)
 							      : "<path class=\"z%u\" d=\"",
 					    colour);
 			any = true;
-			dr_buf_addf(out, "M%" PRIu32 " %" PRIu32 "h%" PRIu32 "v%dh-%" PRIu32 "z",
-				    from * width, row * ROW, (to - from) * width, ROW - 3,
-				    (to - from) * width);
+			width = to * PLOT * 10 / s->columns - x;
+			dr_buf_addf(out, "M%" PRIu32 " %" PRIu32 "h%" PRIu32 "v%dh-%" PRIu32 "z", x, row * ROW, width,
+				    ROW - 3, width);
 		}
 	}
 	if (any)

@@ -29,8 +29,11 @@ open_temporary(const char *path, char **name)
 	snprintf(*name + n, size - n, ".dagrun-report-%016" PRIx64, dr_random64());
 	fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0) {
+		int was = errno;
+
 		free(*name);
 		*name = NULL;
+		errno = was;
 	}
 	return fd;
 }
