@@ -106,7 +106,7 @@ class Tree {
 				g.fillRect(s + 8, y + 4, 2, ROW - 6);
 		}
 		if (end - left > 50 && HEIGHTS[state] >= 9) {
-			g.fillStyle = v.colours[state === 1 ? "text" : "back"];
+			g.fillStyle = v.colours[state === 1 || state === 4 ? "ink" : "back"];
 			g.font = "11px ui-monospace, Menlo, Consolas, monospace";
 			v.text(this.name[i], left + 4, y + ROW / 2 + 1.5, Math.min(end, v.left + v.width) - left - 8);
 		}

@@ -73,7 +73,7 @@ class Slots {
 				g.fillRect(x - 1, y, Math.max(3, end - x), 3);
 			} else if (end - Math.max(x, v.left) > 60) {
 				const left = Math.max(x, v.left);
-				g.fillStyle = v.colours.back;
+				g.fillStyle = v.colours.ink;
 				g.font = "11px ui-monospace, Menlo, Consolas, monospace";
 				v.text(this.tree.name[this.task[i]], left + 4, y + ROW / 2, Math.min(end, v.left + v.width) - left - 8);
 			}
