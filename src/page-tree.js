@@ -129,12 +129,7 @@ class Tree {
 			g.fillRect(x, y + 3, Math.max(2, end - x - 1), 2);
 		}
 		if (this.state[i] === FAILED) {
-			g.fillStyle = v.colours.failed;
-			g.beginPath();
-			g.moveTo(middle - 4, y - 3);
-			g.lineTo(middle + 4, y - 3);
-			g.lineTo(middle, y + 4);
-			g.fill();
+			v.flag(middle, y);
 		}
 		if (i === v.chosen) {
 			g.strokeStyle = v.colours.chosen;

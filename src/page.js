@@ -216,6 +216,17 @@ class View {
 			g.fillText(text.length > most ? text.slice(0, most - 1) + "\u2026" : text, x, y);
 	}
 
+	// A failure is seen however narrow it is.
+	flag(x, y) {
+		const g = this.g;
+		g.fillStyle = this.colours.failed;
+		g.beginPath();
+		g.moveTo(x - 4, y - 3);
+		g.lineTo(x + 4, y - 3);
+		g.lineTo(x, y + 4);
+		g.fill();
+	}
+
 	x(u) {
 		return this.left + (u - this.a) / (this.b - this.a) * this.width;
 	}

@@ -70,7 +70,7 @@ class Slots {
 			g.fillStyle = v.colours[colour];
 			g.fillRect(x, y + 2, Math.max(1, end - x - (end - x > 3 ? 1 : 0)), ROW - 4);
 			if (colour === "failed") {
-				g.fillRect(x - 1, y, Math.max(3, end - x), 3);
+				v.flag((x + end) / 2, y);
 			} else if (end - Math.max(x, v.left) > 60) {
 				const left = Math.max(x, v.left);
 				g.fillStyle = v.colours.ink;
