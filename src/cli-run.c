@@ -8,6 +8,7 @@
 #include "jobserver.h"
 #include "loop.h"
 #include "os.h"
+#include "sched.h"
 
 static void
 on_message(void *arg, enum dr_level level, const char *text)
@@ -76,7 +77,7 @@ on_started(void *arg, uint32_t task, const struct dr_grant *g)
 	struct dr_reporter *r = arg;
 	int64_t now = dr_now();
 
-	dr_progress_started(r->progress, task, now);
+	dr_progress_started(r->progress, task, g->slots, now);
 	dr_report_started(r->report, task, g, now);
 }
 

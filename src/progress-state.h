@@ -33,7 +33,7 @@ struct dr_progress_stage {
 };
 
 struct dr_progress_running {
-	uint32_t task;
+	uint32_t task, slots;
 	int64_t since;
 };
 

@@ -190,24 +190,26 @@ hold(struct dr_progress *p, int change, uint32_t slots, int64_t now)
 }
 
 void
-dr_progress_started(struct dr_progress *p, uint32_t task, int64_t now)
+dr_progress_started(struct dr_progress *p, uint32_t task, uint32_t slots, int64_t now)
 {
 	struct dr_progress_stage *st = &p->stages[p->o.plan->graph->tasks[task].stage];
 
+	if (!slots)
+		slots = st->slots;
 	/* Without memory it is merely not shown. */
 	if (dr_grow(&p->running, &p->cap_running, (size_t)p->n_running + 1, sizeof(*p->running)))
 		return;
-	p->running[p->n_running++] = (struct dr_progress_running){ task, now };
+	p->running[p->n_running++] = (struct dr_progress_running){ task, slots, now };
 	p->rows[dr_progress_row_of(p, task)].running++;
 	st->running++;
-	hold(p, 1, st->slots, now);
+	hold(p, 1, slots, now);
 	if (p->o.mode == DR_PROGRESS_JSON)
 		dr_progress_json_started(p, task, now);
 }
 
-/* Takes the task from those that run; its time in *seconds. They stay in the order of their starts. */
+/* Takes the task from those that run; its time in *seconds, what it held in *slots. They stay in the order of their starts. */
 static bool
-stop_running(struct dr_progress *p, uint32_t task, int64_t now, double *seconds)
+stop_running(struct dr_progress *p, uint32_t task, int64_t now, double *seconds, uint32_t *slots)
 {
 	uint32_t i = 0;
 
@@ -216,6 +218,7 @@ stop_running(struct dr_progress *p, uint32_t task, int64_t now, double *seconds)
 	if (i == p->n_running)
 		return false;
 	*seconds = dr_progress_seconds(now - p->running[i].since);
+	*slots = p->running[i].slots;
 	memmove(&p->running[i], &p->running[i + 1], (p->n_running - i - 1) * sizeof(*p->running));
 	p->n_running--;
 	p->rows[dr_progress_row_of(p, task)].running--;
@@ -280,11 +283,12 @@ dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how
 	struct dr_progress_row *r = &p->rows[dr_progress_row_of(p, task)];
 	struct dr_progress_stage *st = &p->stages[t->stage];
 	double seconds = 0, bytes;
-	bool whole, ran = stop_running(p, task, now, &seconds);
+	uint32_t slots = 0;
+	bool whole, ran = stop_running(p, task, now, &seconds, &slots);
 
 	if (ran) {
 		st->running--;
-		hold(p, -1, st->slots, now);
+		hold(p, -1, slots, now);
 	}
 	if (p->o.mode == DR_PROGRESS_JSON)
 		dr_progress_json_ended(p, task, how, ran, seconds, now);

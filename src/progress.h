@@ -41,8 +41,9 @@ enum dr_progress_mode dr_progress_mode_of(int fd, const char *term);
 int dr_progress_new(const struct dr_progress_options *o, struct dr_progress **out, struct dr_err *err);
 void dr_progress_free(struct dr_progress *p); /* writes nothing; NULL is fine */
 
-/* A task was started; it ended. What ended without having been started was made by another run. AGAIN: neither well nor badly, it will
- * be started once more. STOPPED: nor this one, as the run was told to end. CLEAN: it need not run, as all that it reads came out as it was. A bool that says whether it ended well will do where there is
+/* A task was started with so many slots (0: what its stage says); it ended. What ended without having been started was made
+ * by another run. AGAIN: neither well nor badly, it will be started once more. STOPPED: nor this one, as the run was told to
+ * end. CLEAN: it need not run, as all that it reads came out as it was. A bool that says whether it ended well will do where there is
  * no third case. */
 enum dr_progress_end {
 	DR_PROGRESS_FAILED = 0,
@@ -51,7 +52,7 @@ enum dr_progress_end {
 	DR_PROGRESS_STOPPED = 3,
 	DR_PROGRESS_CLEAN = 4
 };
-void dr_progress_started(struct dr_progress *p, uint32_t task, int64_t now);
+void dr_progress_started(struct dr_progress *p, uint32_t task, uint32_t slots, int64_t now);
 void dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how, int64_t now);
 
 /* Draws what is due. Returns when to call again, or -1: only after the next event. */

@@ -217,12 +217,12 @@ last_line_says_what_became_of_it(void **state)
 	(void)state;
 	setup(&f, (struct dr_progress_options){ .mode = DR_PROGRESS_PLAIN }, 0);
 	for (uint32_t i = 10; i < 15; i++)
-		dr_progress_started(f.p, task_of(&f, f.map, i), 0);
+		dr_progress_started(f.p, task_of(&f, f.map, i), 0, 0);
 	for (uint32_t i = 10; i < 13; i++)
 		dr_progress_ended(f.p, task_of(&f, f.map, i), true, SECOND);
 	dr_progress_ended(f.p, task_of(&f, f.map, 13), false, SECOND);
 	dr_progress_ended(f.p, task_of(&f, f.map, 14), DR_PROGRESS_AGAIN, SECOND);
-	dr_progress_started(f.p, task_of(&f, f.map, 15), SECOND);
+	dr_progress_started(f.p, task_of(&f, f.map, 15), 0, SECOND);
 	dr_progress_ended(f.p, task_of(&f, f.map, 15), DR_PROGRESS_STOPPED, SECOND);
 	/* Made by another run */
 	dr_progress_ended(f.p, task_of(&f, f.map, 20), DR_PROGRESS_DONE, SECOND);
@@ -291,7 +291,7 @@ plain_lines_are_few(void **state)
 	setup(&f, (struct dr_progress_options){ .mode = DR_PROGRESS_PLAIN }, 0);
 	/* A task a tenth of a second: 189 tasks in 19 s, steps of 5 % that come a second apart at most */
 	for (uint32_t i = 0; i < 90; i++) {
-		dr_progress_started(f.p, task_of(&f, f.map, 10 + i), i * 100 * MS);
+		dr_progress_started(f.p, task_of(&f, f.map, 10 + i), 0, i * 100 * MS);
 		dr_progress_ended(f.p, task_of(&f, f.map, 10 + i), true, (i + 1) * 100 * MS);
 		dr_progress_tick(f.p, (i + 1) * 100 * MS);
 	}
@@ -300,7 +300,7 @@ plain_lines_are_few(void **state)
 	assert_non_null(strstr(f.s.raw.p, "dagrun: 5%, 10 of 189 tasks done, 0 running, 1.0s so far\n"));
 	assert_non_null(strstr(f.s.raw.p, "so far, about "));
 	/* Then nothing ends for three minutes. */
-	dr_progress_started(f.p, task_of(&f, f.total, 0), 9 * SECOND);
+	dr_progress_started(f.p, task_of(&f, f.total, 0), 0, 9 * SECOND);
 	for (int64_t now = 9 * SECOND; now < 200 * SECOND;) {
 		int64_t next = dr_progress_tick(f.p, now);
 
@@ -322,7 +322,7 @@ bars_show_the_run(void **state)
 	setup(&f, (struct dr_progress_options){ .mode = DR_PROGRESS_BARS }, 0);
 	say(&f, "first message\n", 0);
 	for (uint32_t i = 0; i < 4; i++)
-		dr_progress_started(f.p, task_of(&f, f.map, 10 + i), 0);
+		dr_progress_started(f.p, task_of(&f, f.map, 10 + i), 0, 0);
 	/* A run that is over at once shows none. */
 	assert_int_equal(dr_progress_tick(f.p, 0), 300 * MS);
 	assert_int_equal(screen_read(&f.s), 1);
@@ -370,9 +370,9 @@ frames_are_counted(void **state)
 	setup(&f, (struct dr_progress_options){ .mode = DR_PROGRESS_BARS }, 0);
 	task = task_of(&f, f.map, 10);
 	for (; now < 10 * SECOND; now += 10 * MS) {
-		dr_progress_started(f.p, task, now);
+		dr_progress_started(f.p, task, 0, now);
 		dr_progress_ended(f.p, task, DR_PROGRESS_AGAIN, now);
-		dr_progress_started(f.p, task + 1, now);
+		dr_progress_started(f.p, task + 1, 0, now);
 		if (now % SECOND == 400 * MS || now % SECOND == 440 * MS) {
 			snprintf(line, sizeof(line), "message %u\n", (unsigned)(now / (10 * MS)));
 			say(&f, line, now);
@@ -415,9 +415,9 @@ window_may_be_any_size(void **state)
 							    .height = heights[h],
 							    .colour = true },
 			      1000);
-			dr_progress_started(f.p, task_of(&f, f.map, 10), 0);
+			dr_progress_started(f.p, task_of(&f, f.map, 10), 0, 0);
 			dr_progress_ended(f.p, task_of(&f, f.map, 10), false, 1);
-			dr_progress_started(f.p, task_of(&f, f.total, 0), 0);
+			dr_progress_started(f.p, task_of(&f, f.total, 0), 0, 0);
 			dr_progress_tick(f.p, SECOND);
 			screen_read(&f.s);
 			assert_true(f.s.y < 8);
@@ -476,6 +476,26 @@ stopped_terminal_does_not_block(void **state)
 	teardown(&f);
 }
 
+/* A task may hold more slots than its stage asks for. */
+static void
+slots_are_those_that_were_granted(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, (struct dr_progress_options){ .mode = DR_PROGRESS_BARS }, 0);
+	dr_progress_started(f.p, task_of(&f, f.map, 10), 3, 0);
+	dr_progress_tick(f.p, 300 * MS);
+	screen_read(&f.s);
+	assert_true(screen_has(&f.s, "slots    3 of 4"));
+	dr_progress_started(f.p, task_of(&f, f.map, 11), 0, SECOND);
+	dr_progress_ended(f.p, task_of(&f, f.map, 10), true, SECOND);
+	dr_progress_tick(f.p, 2 * SECOND);
+	screen_read(&f.s);
+	assert_true(screen_has(&f.s, "slots    1 of 4"));
+	teardown(&f);
+}
+
 static void
 time_left_is_said_when_it_is_known(void **state)
 {
@@ -486,7 +506,7 @@ time_left_is_said_when_it_is_known(void **state)
 	/* Without history: only after twenty */
 	setup(&f, (struct dr_progress_options){ .mode = DR_PROGRESS_BARS }, 0);
 	for (uint32_t i = 10; i < 30; i++) {
-		dr_progress_started(f.p, task_of(&f, f.map, i), now);
+		dr_progress_started(f.p, task_of(&f, f.map, i), 0, now);
 		dr_progress_tick(f.p, now + SECOND);
 		screen_read(&f.s);
 		assert_true(screen_has(&f.s, "so far   estimating"));
@@ -497,7 +517,7 @@ time_left_is_said_when_it_is_known(void **state)
 	screen_read(&f.s);
 	/* 70 maps and 99 merges of 2 s, one at a time: 338 s */
 	assert_true(screen_has(&f.s, "about 6m left   bound by: slots, for total"));
-	dr_progress_started(f.p, task_of(&f, f.map, 30), now);
+	dr_progress_started(f.p, task_of(&f, f.map, 30), 0, now);
 	dr_progress_tick(f.p, now + 3 * SECOND);
 	screen_read(&f.s);
 	assert_true(screen_has(&f.s, "longest  count/0030 3.0s (median 2.0s)"));
@@ -509,8 +529,8 @@ time_left_is_said_when_it_is_known(void **state)
 		dr_progress_ended(f.p, task_of(&f, f.map, i), true, 0);
 	for (uint32_t i = 0; i < f.h.plan_stages[f.total].n - 3; i++)
 		dr_progress_ended(f.p, task_of(&f, f.total, i), true, 0);
-	dr_progress_started(f.p, task_of(&f, f.total, f.h.plan_stages[f.total].n - 3), 0);
-	dr_progress_started(f.p, task_of(&f, f.total, f.h.plan_stages[f.total].n - 2), 0);
+	dr_progress_started(f.p, task_of(&f, f.total, f.h.plan_stages[f.total].n - 3), 0, 0);
+	dr_progress_started(f.p, task_of(&f, f.total, f.h.plan_stages[f.total].n - 2), 0, 0);
 	dr_progress_tick(f.p, 4 * SECOND);
 	screen_read(&f.s);
 	assert_true(
@@ -556,7 +576,7 @@ static int64_t
 sized_run(struct sized *f, uint32_t from, uint32_t to, int64_t now)
 {
 	for (uint32_t i = from; i < to; i++) {
-		dr_progress_started(f->p, i, now);
+		dr_progress_started(f->p, i, 0, now);
 		now += sized_seconds(i) * SECOND;
 		dr_progress_ended(f->p, i, true, now);
 	}
@@ -583,7 +603,7 @@ bytes_tell_what_is_left(void **state)
 	sized_setup(&f, true);
 	/* Large ones last: of those that are left, all take ten seconds, and it is known. */
 	for (uint32_t i = 0; i < 100; i += 2) {
-		dr_progress_started(f.p, i, (int64_t)i / 2 * SECOND);
+		dr_progress_started(f.p, i, 0, (int64_t)i / 2 * SECOND);
 		dr_progress_ended(f.p, i, true, (int64_t)(i / 2 + 1) * SECOND);
 	}
 	dr_progress_tick(f.p, 50 * SECOND);
@@ -628,6 +648,7 @@ main(void)
 		cmocka_unit_test(window_may_be_any_size),
 		cmocka_unit_test(hidden_bars_stay_hidden),
 		cmocka_unit_test(stopped_terminal_does_not_block),
+		cmocka_unit_test(slots_are_those_that_were_granted),
 		cmocka_unit_test(time_left_is_said_when_it_is_known),
 		cmocka_unit_test(bytes_tell_what_is_left),
 		cmocka_unit_test(mode_depends_on_the_terminal),
