@@ -114,7 +114,8 @@ jobs_of(const struct dr_jobserver_options *o)
 	/* MAKEFLAGS=-j8 that a person has set, without a make. */
 	if (o->flags->jobs)
 		return o->flags->jobs;
-	return o->flags->make || !o->processors ? 1 : o->processors;
+	/* make -j is of those who want no limit; a make without -j does one thing at a time, and so do we below it. */
+	return (o->flags->make && !o->flags->unlimited) || !o->processors ? 1 : o->processors;
 }
 
 int

@@ -24,8 +24,8 @@ struct dr_jobserver_options {
 };
 
 /* Client where one is named and usable; where one is named and is not: one warning, one slot; no jobserver
- * named: a pool of `jobs` (default: 1 under a make, else the processors). Never fatal but for memory,
- * descriptors. Opens only. */
+ * named: a pool of `jobs` (default: 1 under a make, unless it was told -j without a number; else the
+ * processors). Never fatal but for memory, descriptors. Opens only. */
 int dr_jobserver_open(const struct dr_jobserver_options *o, struct dr_jobserver **out, struct dr_err *err);
 /* Gives back every token still held and removes our pool, so call it when all children have ended. It
  * writes, waits where the pool is full, and frees memory: for a normal way out, never from a signal

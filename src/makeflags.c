@@ -18,6 +18,7 @@ struct pass {
 	struct auth auth;       /* the last one before "--", or of all where that does not end the flags */
 	struct auth behind;     /* the last fifo behind "--" */
 	unsigned jobs;
+	bool unlimited;
 };
 
 /* The words of a value, each ended by a NUL; `end` is behind the last one's. */
@@ -211,6 +212,7 @@ take_option(struct pass *p, char c, const char *arg, const char *next)
 			parse_jobs(arg, &p->jobs);
 		else
 			taken = next && parse_jobs(next, &p->jobs);
+		p->unlimited = !arg && !taken;
 		break;
 	case 'l':
 		if (arg)
@@ -385,6 +387,7 @@ dr_makeflags_parse(const char *makeflags, const char *makelevel, const char *car
 		rc = add_auth(out, &p.behind, p.jobs);
 	if (out->sync_mutex.failed)
 		rc = -1;
+	out->unlimited = p.unlimited && !out->n_auths;
 	out->jobs = out->n_auths ? out->auths[0].jobs : p.jobs;
 out:
 	if (rc)

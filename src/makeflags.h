@@ -29,6 +29,7 @@ struct dr_makeflags {
 	struct dr_auth_name auths[DR_AUTHS_MAX];
 	unsigned n_auths;
 	unsigned jobs;    /* -jN as make tells it, 0: unknown */
+	bool unlimited;   /* -j without a number, and without a jobserver */
 	double load;      /* -l; 0: none */
 	char output_sync; /* 0 none, 't'arget, 'l'ine, 'r'ecurse */
 	/* What make 4.4 locks while it writes; empty: make locks its standard output. */
