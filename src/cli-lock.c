@@ -49,13 +49,15 @@ dr_cli_lock(struct dr_reporter *r)
 {
 	if (!r->lock_known)
 		choose(r);
-	lock(r->lock, F_WRLCK);
+	if (!r->locked++)
+		lock(r->lock, F_WRLCK);
 }
 
 void
-dr_cli_unlock(const struct dr_reporter *r)
+dr_cli_unlock(struct dr_reporter *r)
 {
-	lock(r->lock, F_UNLCK);
+	if (!--r->locked)
+		lock(r->lock, F_UNLCK);
 }
 
 void

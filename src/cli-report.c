@@ -22,10 +22,19 @@ enum {
 	SMALL = 65536,  /* an output up to here is shown in one piece with what is said about it */
 };
 
-int
-dr_cli_progress(const struct dr_session *s, const struct dr_jobserver *js, struct dr_progress **out,
-		    struct dr_err *err)
+static void
+on_writing(void *arg, bool begins)
 {
+	if (begins)
+		dr_cli_lock(arg);
+	else
+		dr_cli_unlock(arg);
+}
+
+int
+dr_cli_progress(struct dr_reporter *r, const struct dr_jobserver *js, struct dr_err *err)
+{
+	const struct dr_session *s = r->session;
 	char from[64] = "";
 	struct dr_progress_options o = {
 		.plan = s->plan,
@@ -35,6 +44,8 @@ dr_cli_progress(const struct dr_session *s, const struct dr_jobserver *js, struc
 		.quiet = s->options.silent,
 		.slots = dr_jobserver_limit(js),
 		.now = dr_now(),
+		.writing = on_writing,
+		.arg = r,
 	};
 
 	if (dr_jobserver_client(js)) {
@@ -54,7 +65,7 @@ dr_cli_progress(const struct dr_session *s, const struct dr_jobserver *js, struc
 		o.mode = DR_PROGRESS_PLAIN;
 	else if (s->options.progress == DR_SHOW_NONE || s->options.silent)
 		o.mode = DR_PROGRESS_NONE;
-	return dr_progress_new(&o, out, err);
+	return dr_progress_new(&o, &r->progress, err);
 }
 
 /* Straight from one descriptor to the other: an output may be larger than memory. */

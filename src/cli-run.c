@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "jobserver.h"
+#include "local.h"
 #include "loop.h"
 #include "os.h"
 #include "sched.h"
@@ -65,7 +66,7 @@ on_opened(void *arg, struct dr_loop *loop, const struct dr_jobserver *js, struct
 {
 	struct dr_reporter *r = arg;
 
-	if (dr_cli_progress(r->session, js, &r->progress, err) || dr_loop_signal(loop, SIGTSTP, on_suspend, r, err))
+	if (dr_cli_progress(r, js, err) || dr_loop_signal(loop, SIGTSTP, on_suspend, r, err))
 		return -1;
 	dr_cli_begin_report(r, dr_jobserver_limit(js));
 	return dr_loop_signal(loop, SIGWINCH, on_resize, r, err);
@@ -88,6 +89,9 @@ on_ended(void *arg, const struct dr_task_end *e)
 	int64_t now = dr_now();
 
 	dr_report_ended(r->report, e, now);
+	/* Nothing is waited for where nothing is said. */
+	if (e->result == DR_RESULT_DONE && !e->out_len && !e->err_len)
+		return;
 	dr_cli_lock(r);
 	dr_cli_report_end(r, e, now);
 	dr_cli_unlock(r);
@@ -106,24 +110,15 @@ on_settled(void *arg, uint32_t task, enum dr_progress_end how)
 {
 	struct dr_reporter *r = arg;
 
-	dr_cli_lock(r);
 	dr_progress_ended(r->progress, task, how, dr_now());
-	dr_cli_unlock(r);
 }
 
 static int64_t
 on_tick(void *arg, int64_t now)
 {
 	struct dr_reporter *r = arg;
-	int64_t seen, written;
+	int64_t seen = dr_progress_tick(r->progress, now), written = dr_report_tick(r->report, now);
 
-	/* Bars are drawn ten times a second, and nobody who writes through a terminal's bars is kept from it. */
-	if (!r->err_is_terminal)
-		dr_cli_lock(r);
-	seen = dr_progress_tick(r->progress, now);
-	if (!r->err_is_terminal)
-		dr_cli_unlock(r);
-	written = dr_report_tick(r->report, now);
 	return seen < 0 || (written >= 0 && written < seen) ? written : seen;
 }
 
@@ -132,9 +127,7 @@ on_finished(void *arg)
 {
 	struct dr_reporter *r = arg;
 
-	dr_cli_lock(r);
 	dr_progress_finish(r->progress, dr_now());
-	dr_cli_unlock(r);
 }
 
 static void

@@ -124,7 +124,6 @@ dr_cli(const struct dr_options *o, int *signal_number, struct dr_err *err)
 {
 	struct dr_reporter reporter = {
 		.out_is_terminal = isatty(STDOUT_FILENO),
-		.err_is_terminal = isatty(STDERR_FILENO),
 		.lock = -1,
 		.mutex = -1,
 	};

@@ -26,8 +26,9 @@ bool dr_cli_colour(const struct dr_session *s, int fd);
 struct dr_reporter {
 	const struct dr_session *session;
 	struct dr_progress *progress; /* NULL: no run is on */
-	bool out_is_terminal, err_is_terminal, lock_known;
+	bool out_is_terminal, lock_known;
 	int lock, mutex; /* what is locked while we write, -1: nothing; mutex: that is a file of make's, opened by us */
+	unsigned locked; /* how many are within dr_cli_lock */
 	struct dr_report *report;     /* NULL: nobody has asked for one */
 	struct dr_buf text, name, command;
 };
@@ -36,10 +37,10 @@ void dr_reporter_free(struct dr_reporter *r);
 /* Around what belongs together on our standard output or error: what make under -O and other dagruns that have the same
  * one write comes before or after it. */
 void dr_cli_lock(struct dr_reporter *r);
-void dr_cli_unlock(const struct dr_reporter *r);
+void dr_cli_unlock(struct dr_reporter *r);
 void dr_cli_lock_close(struct dr_reporter *r);
 /* What is shown of a run, and how: as the options and the terminal have it. 0 or -1. */
-int dr_cli_progress(const struct dr_session *s, const struct dr_jobserver *js, struct dr_progress **out, struct dr_err *err);
+int dr_cli_progress(struct dr_reporter *r, const struct dr_jobserver *js, struct dr_err *err);
 /* Where its time begins; once only. */
 void dr_cli_begin_report(struct dr_reporter *r, uint32_t slots);
 /* What a run tells, shown by the reporter; the terminal's signals watched. */

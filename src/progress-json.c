@@ -13,7 +13,7 @@ static void
 flush(struct dr_progress *p)
 {
 	if (!p->lines.failed && p->lines.n)
-		(void)dr_write_full(p->o.fd, p->lines.p, p->lines.n);
+		dr_progress_write(p, p->lines.p, p->lines.n);
 	dr_buf_reset(&p->lines);
 }
 

@@ -43,15 +43,25 @@ window(const struct dr_progress *p, uint32_t *width, uint32_t *height)
 	*height = *height ? *height : ws.ws_row ? ws.ws_row : 24;
 }
 
+void
+dr_progress_write(struct dr_progress *p, const char *text, size_t n)
+{
+	if (p->o.writing)
+		p->o.writing(p->o.arg, true);
+	(void)dr_write_full(p->o.fd, text, n);
+	if (p->o.writing)
+		p->o.writing(p->o.arg, false);
+}
+
 /* Writes p->out, in which are the messages that waited, and `text`. Without memory for it these still have to appear. */
 static void
 emit(struct dr_progress *p, struct dr_str text)
 {
 	if (p->out.failed) {
-		(void)dr_write_full(p->o.fd, p->pending.p, p->pending.n);
-		(void)dr_write_full(p->o.fd, text.p, text.n);
+		dr_progress_write(p, p->pending.p, p->pending.n);
+		dr_progress_write(p, text.p, text.n);
 	} else if (p->out.n) {
-		(void)dr_write_full(p->o.fd, p->out.p, p->out.n);
+		dr_progress_write(p, p->out.p, p->out.n);
 	}
 	dr_buf_reset(&p->out);
 	dr_buf_reset(&p->pending);
@@ -280,7 +290,7 @@ dr_progress_print(struct dr_progress *p, struct dr_str text, int64_t now)
 		return;
 	}
 	p->mid_line = text.p[text.n - 1] != '\n';
-	(void)dr_write_full(p->o.fd, text.p, text.n);
+	dr_progress_write(p, text.p, text.n);
 }
 
 void

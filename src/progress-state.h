@@ -114,6 +114,7 @@ void dr_progress_add_eta(struct dr_buf *out, const struct dr_progress_eta *eta, 
 void dr_progress_add_left(struct dr_buf *out, double seconds);
 
 /* progress-json.c: events, an object a line. */
+void dr_progress_write(struct dr_progress *p, const char *text, size_t n); /* to its descriptor, told about to `writing` */
 void dr_progress_json_begin(struct dr_progress *p);
 void dr_progress_json_started(struct dr_progress *p, uint32_t task, int64_t now);
 void dr_progress_json_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how, bool ran, double seconds,

@@ -32,6 +32,9 @@ struct dr_progress_options {
 	uint32_t slots;         /* most that can be in use */
 	const char *slots_from; /* where they come from: "make -j32"; NULL: our own. Copied */
 	int64_t now;
+	/* Told before and after each write, for who shares the descriptor with other programs. NULL is fine. */
+	void (*writing)(void *arg, bool begins);
+	void *arg;
 };
 
 /* Bars on a terminal whose TERM (NULL: not set) is not "dumb", else plain. */

@@ -86,6 +86,17 @@ rm -f one/*.txt
 python3 holds || fail "make 4.4's mutex"
 [ "$(wc -l <said)" = 16000 ] || fail 'all is written afterwards'
 
+# Who has nothing to say does not wait: somebody who writes to a slow reader holds up no tasks.
+mkdir quiet
+printf 'args n\n  range = 1..5\n\nmap t\n  each = n\n  out  = {arg}.txt\n  run  = : > {out}\n' >quiet/Dagfile
+cat >waits <<'E1'
+import fcntl, os, subprocess, sys
+with open('said', 'wb') as said:
+    fcntl.lockf(said, fcntl.LOCK_EX, 1)
+    sys.exit(subprocess.run([os.environ['DAGRUN'], '-s', '-j2', '-C', 'quiet'], stdout=said, stderr=said, timeout=60).returncode)
+E1
+python3 waits || fail 'tasks that print nothing are held up by a lock'
+
 # -w: where tasks work, if make is not there itself.
 make -w one >out 2>&1
 grep -q "^dagrun: Entering directory '$(pwd -P)/one'" out && fail '-w where nothing is done'
