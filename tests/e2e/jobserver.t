@@ -419,7 +419,7 @@ for _s in STYLES:
         ('failure', fails), ('keep-going', keeps_going), ('no-start', cannot_start), ('last-wins', last_wins),
         ('cap', capped), ('reads-none', reads_none), ('one-task', one_task_reads_none), ('makes', passes_on), ('hides', hides))]
     TESTS += [('%s %s' % (_sig.name, _s), ends_by, _s, _sig)
-              for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+              for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)]
 TESTS += [(fn.__name__, fn) for fn in (
     closed, files, swapped, two_pipes, withheld, no_fifo, not_a_fifo, unknown, last_is_bad, serves, serves_makes,
     serves_both_addresses, bmakes, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun)]
