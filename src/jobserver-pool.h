@@ -27,6 +27,9 @@ struct dr_pool {
 int dr_pool_read(const struct dr_pool *p, char *byte);
 int dr_pool_write(const struct dr_pool *p, char byte); /* 0, or -1 with errno */
 void dr_pool_close(struct dr_pool *p);
+/* Has another process the pool open, which so may hold tokens or give some back? Not our own children: asked while no task
+ * runs, these are none. Looks at all processes, so not for every day; false where there is no /proc. */
+bool dr_pool_held_elsewhere(const struct dr_pool *p);
 
 /* Joins the pool of that name. 1: joined. 0: it cannot be used, `why` is one sentence for a person,
  * cause and cure. -1 with err: no memory or no descriptors. */
@@ -56,9 +59,8 @@ void dr_server_free(struct dr_server *s); /* leaves *pool to its owner */
  * fifo that was asked for: then *without says why, once. 0 or -1 with err, and may be tried again. */
 int dr_server_start(struct dr_server *s, const char **without, struct dr_err *err);
 uint32_t dr_server_jobs(const struct dr_server *s);
-/* Nobody holds tokens but we, and we `ours`: what is missing is put back (how many: positive), what is too much
- * taken out (negative). 0 where the pool is not there or is as it should be. */
-int64_t dr_server_reconcile(struct dr_server *s, uint32_t ours);
+/* See dr_jobserver_reconcile; we hold `ours`. */
+int64_t dr_server_reconcile(struct dr_server *s, uint32_t ours, bool *held);
 /* Where the pool can be reached by now by a child that is told of it in this style (not DEFAULT): for as long as the
  * server is there. */
 struct dr_pool_address dr_server_address(const struct dr_server *s, enum dr_style style);

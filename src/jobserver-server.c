@@ -177,7 +177,7 @@ dr_server_start(struct dr_server *s, const char **without, struct dr_err *err)
 }
 
 int64_t
-dr_server_reconcile(struct dr_server *s, uint32_t ours)
+dr_server_reconcile(struct dr_server *s, uint32_t ours, bool *held)
 {
 	int64_t off;
 	int there;
@@ -186,6 +186,8 @@ dr_server_reconcile(struct dr_server *s, uint32_t ours)
 	if (!s->started || ioctl(s->pool->r, FIONREAD, &there))
 		return 0;
 	off = (int64_t)s->jobs - 1 - ours - there;
+	if (off > 0 && held && (*held = dr_pool_held_elsewhere(s->pool)))
+		return 0;
 	for (int64_t i = 0; i < off; i++) {
 		if (dr_pool_write(s->pool, c))
 			return i;

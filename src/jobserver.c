@@ -291,9 +291,11 @@ dr_jobserver_hidden(const struct dr_jobserver *js, enum dr_style style, int fds[
 }
 
 int64_t
-dr_jobserver_reconcile(struct dr_jobserver *js)
+dr_jobserver_reconcile(struct dr_jobserver *js, bool *held)
 {
-	return js->server ? dr_server_reconcile(js->server, js->held ? js->held - 1 : 0) : 0;
+	if (held)
+		*held = false;
+	return js->server ? dr_server_reconcile(js->server, js->held ? js->held - 1 : 0, held) : 0;
 }
 
 void

@@ -62,8 +62,10 @@ int dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *r,
 void dr_jobserver_hidden(const struct dr_jobserver *js, enum dr_style style, int fds[2]);
 
 /* Of our own pool, when nothing runs that could hold tokens: what did not come back is put back, and what is too
- * much is taken out. How many: missing ones are positive. 0: all was well, or the pool is another's. */
-int64_t dr_jobserver_reconcile(struct dr_jobserver *js);
+ * much is taken out. How many: missing ones are positive. 0: all was well, or the pool is another's, or *held:
+ * some are missing, but what tasks have left behind has the pool open and may yet give them back, such as what a
+ * dagrun that was killed leaves to do so. held NULL: they are put back all the same. */
+int64_t dr_jobserver_reconcile(struct dr_jobserver *js, bool *held);
 
 /* Removes what names the pool (our fifo and its directory); who has it open keeps it. From a signal handler
  * as well. */

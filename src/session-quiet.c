@@ -36,8 +36,13 @@ add_names(struct dr_session *s, const struct dr_quiet *q)
 void
 dr_session_quiet(struct dr_session *s, struct dr_quiet *q, struct dr_jobserver *js, bool tell)
 {
-	int64_t off = q->n ? dr_jobserver_reconcile(js) : 0;
+	bool held = false;
+	int64_t off = q->n ? dr_jobserver_reconcile(js, q->waited ? NULL : &held) : 0;
 
+	/* But not for ever: a daemon keeps what it has inherited. */
+	q->waited = held;
+	if (held)
+		return;
 	if (off && tell && q->told < MOST_TOLD) {
 		q->told++;
 		dr_buf_reset(&s->text);

@@ -118,6 +118,7 @@ struct dr_quiet {
 	uint32_t tasks[DR_QUIET_NAMES]; /* the first ones */
 	uint64_t n;
 	unsigned told;
+	bool waited; /* the last time, for what tasks have left behind */
 };
 void dr_session_quiet_started(struct dr_quiet *q, uint32_t task);
 /* Nothing runs: our own jobserver's pool is set right, and, `tell`, who ran meanwhile is named if it was not. */

@@ -884,20 +884,20 @@ what_did_not_come_back(void **state)
 
 	open_js(f, 4);
 	/* There is none yet. */
-	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 0);
 	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
-	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 0);
 	assert_int_equal(read(r, c, 2), 2);
-	assert_int_equal(dr_jobserver_reconcile(f->js), 2);
-	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 2);
+	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 0);
 	/* What we hold ourselves is not missing. */
 	assert_int_equal(dr_jobserver_take(f->js, &f->err), 1);
 	assert_int_equal(dr_jobserver_take(f->js, &f->err), 1);
-	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 0);
 	assert_int_equal(read(r, c, 1), 1);
-	assert_int_equal(dr_jobserver_reconcile(f->js), 1);
+	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 1);
 	assert_int_equal(write(w, "xxxxx", 5), 5);
-	assert_int_equal(dr_jobserver_reconcile(f->js), -5);
+	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), -5);
 	close_js(f);
 	assert_int_equal(count(r), 3);
 	close(r);
@@ -1001,6 +1001,63 @@ styles_of_a_client(void **state)
 	assert_tokens(f->r, "ABC");
 }
 
+/* A process that is not our child and has the pool open, until the pipe is closed. */
+static void
+leave_a_holder(int pool, int until[2], int ready[2])
+{
+	char c;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid) {
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		return;
+	}
+	if (fork())
+		_exit(0);
+	for (int fd = 3; fd < 200; fd++)
+		if (fd != pool && fd != until[0] && fd != ready[1])
+			close(fd);
+	_exit(write(ready[1], "x", 1) == 1 ? (int)read(until[0], &c, 1) : 1);
+}
+
+static void
+what_may_yet_come_back_is_waited_for(void **state)
+{
+	struct fix *f = *state;
+	int r, w, to_r, to_w, until[2], ready[2];
+	bool held = true;
+	char c;
+
+	alarm(60);
+	open_js(f, 4);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(read(r, &c, 1), 1);
+	assert_int_equal(pipe2(until, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	leave_a_holder(w, until, ready);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_equal(dr_jobserver_reconcile(f->js, &held), 0);
+	assert_true(held);
+	/* What is too much is so whoever holds others. */
+	assert_int_equal(write(w, "+++", 3), 3);
+	assert_int_equal(dr_jobserver_reconcile(f->js, &held), -2);
+	assert_false(held);
+	assert_int_equal(read(r, &c, 1), 1);
+	close(until[1]);
+	close(ready[1]);
+	/* It closes the other end of this one as it ends, but not before all else. */
+	assert_int_equal(read(ready[0], &c, 1), 0);
+	do
+		assert_int_equal(dr_jobserver_reconcile(f->js, &held) | (held ? 1 : 0), 1);
+	while (held);
+	close(until[0]);
+	close(ready[0]);
+	close(r);
+	close(w);
+	alarm(0);
+}
+
 static void
 another_s_pool_is_not_set_right(void **state)
 {
@@ -1010,7 +1067,7 @@ another_s_pool_is_not_set_right(void **state)
 	open_js(f, 0);
 	f->words[0] = 0;
 	assert_int_equal(read(f->r, f->words, 1), 1);
-	assert_int_equal(dr_jobserver_reconcile(f->js), 0);
+	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 0);
 	close_js(f);
 	assert_tokens(f->r, "BC");
 }
@@ -1249,6 +1306,7 @@ main(void)
 		T(nothing_is_told),
 		T(styles_of_a_client),
 		T(what_did_not_come_back),
+		T(what_may_yet_come_back_is_waited_for),
 		T(another_s_pool_is_not_set_right),
 		T(what_the_dead_left_is_swept),
 		T(large_pools),
