@@ -206,6 +206,27 @@ status_set(const char *status, const char *name)
 	return strtoull(at + strlen(name), NULL, 16);
 }
 
+/* Open in us, not close-on-exec, and not for this child; that one of them is not open at all is as good. */
+static void
+descriptors_that_a_child_is_not_to_have(void **state)
+{
+	const struct place *p = *state;
+	char *const *argv = WORDS("sh", "-c", "for f in 7 8; do [ -e /dev/fd/$f ] && echo open || echo closed; done");
+	struct dr_spawn_fd fds[] = { { -1, 8 }, { -1, 199 } };
+	int a = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	assert_true(a >= 0);
+	assert_int_equal(dup2(a, 7), 7);
+	assert_int_equal(dup2(a, 8), 8);
+	close(a);
+	assert_string_equal(
+		output_of((struct dr_spawn){ .path = "/bin/sh", .argv = argv, .cwd = p->dir, .fds = fds, .n_fds = 2 }),
+		"open\nclosed\n");
+	assert_true(fcntl(8, F_GETFD) >= 0);
+	close(7);
+	close(8);
+}
+
 static void
 signals_as_we_were_given_them(void **state)
 {
@@ -341,6 +362,7 @@ main(void)
 		cmocka_unit_test(arguments_and_environment),
 		cmocka_unit_test_setup_teardown(works_in_its_directory, setup, teardown),
 		cmocka_unit_test(a_session_of_its_own),
+		cmocka_unit_test_setup_teardown(descriptors_that_a_child_is_not_to_have, setup, teardown),
 		cmocka_unit_test_setup_teardown(descriptors_in_order, setup, teardown),
 		cmocka_unit_test(signals_as_we_were_given_them),
 		cmocka_unit_test_setup_teardown(says_why_not, setup, teardown),
