@@ -68,7 +68,8 @@ _dagrun()
 	local options='--file --directory --jobs --load-average --keep-going --dry-run --question --always-make
 		--silent --adopt --ignore-errors --output-sync --map --merge --task --each --in --out --uses --by --fan-in
 		--slots --retries --timeout --keep --graph --full --export --explain --status --failed
-		--log --json --clean --all --orphans --forget --max-failures --wait --jobserver-style --report --trace --progress --color --help --version
+		--log --json --clean --all --orphans --forget --max-failures --durable --wait --jobserver-style --report
+		--trace --progress --color --help --version
 		-f -C -j -l -k -n -q -B -s -t -i -O -h'
 	local words=() word cur prev i
 	COMPREPLY=()

@@ -271,6 +271,55 @@ real_list(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *
 	return 0;
 }
 
+/* Of an open file or directory. Not all file systems sync directories. */
+static int
+sync_fd(int fd, enum dr_disk_sync what)
+{
+	switch (what) {
+	case DR_DISK_BEGIN:
+#ifdef SYNC_FILE_RANGE_WRITE
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#endif
+		return 0;
+	case DR_DISK_FILE:
+		return fdatasync(fd);
+	case DR_DISK_DIR:
+		return fsync(fd) && errno != EINVAL && errno != EBADF && errno != ENOTSUP ? -1 : 0;
+	case DR_DISK_ALL:
+#ifdef HAVE_SYNCFS
+		return syncfs(fd);
+#else
+		sync();
+		return 0;
+#endif
+	}
+	return 0;
+}
+
+static int
+real_sync(struct dr_disk *d, const char *path, enum dr_disk_sync what)
+{
+	/* Not waiting for the other end, should somebody have put a fifo there. */
+	int fd = openat(root_of(d), *path ? path : ".", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY), rc;
+
+	if (fd < 0)
+		return -1;
+	rc = sync_fd(fd, what);
+	dr_close(&fd);
+	return rc;
+}
+
+static int
+real_device(struct dr_disk *d, const char *path, uint64_t *device)
+{
+	struct stat st;
+
+	if (fstatat(root_of(d), *path ? path : ".", &st, 0))
+		return -1;
+	*device = (uint64_t)st.st_dev;
+	return 0;
+}
+
 struct dr_disk *
 dr_disk_real(int root)
 {
@@ -292,6 +341,8 @@ dr_disk_real(int root)
 			.hash = real_hash,
 			.list = real_list,
 			.access = real_access,
+			.sync = real_sync,
+			.device = real_device,
 		},
 		.root = root,
 	};

@@ -18,6 +18,13 @@ struct dr_portion {
 };
 enum { DR_DISK_MORE = 2 };
 
+enum dr_disk_sync {
+	DR_DISK_BEGIN, /* the content of a file: it is on its way, nobody waits */
+	DR_DISK_FILE,  /* its content */
+	DR_DISK_DIR,   /* the names in a directory ("": the root) */
+	DR_DISK_ALL,   /* all of the file system that the file or directory lies on */
+};
+
 struct dr_disk {
 	/* The stamp of what a path leads to (links followed); DR_ABSENT when there is nothing. A
 	 * directory: *dir. 0, or -1 with errno. */
@@ -43,6 +50,9 @@ struct dr_disk {
 	 * remove the name. */
 	int (*list)(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *name), void *arg);
 	int (*access)(struct dr_disk *d, const char *path, int mode); /* as access(2); -1 with errno */
+	/* Makes what was written outlive a power cut. Any thread may call it. -1 with errno. */
+	int (*sync)(struct dr_disk *d, const char *path, enum dr_disk_sync what);
+	int (*device)(struct dr_disk *d, const char *path, uint64_t *device); /* which file system; any thread; -1 with errno */
 };
 
 /* stat, or of what is to be a directory, and is, tree. */

@@ -68,6 +68,7 @@ enum dr_why {
 	DR_WHY_LOST,    /* an output is not there */
 	DR_WHY_UPSTREAM, /* an input will be made again */
 	DR_WHY_NEEDED,  /* reclaimed, and a stale task needs it */
+	DR_WHY_UNSYNCED, /* the machine was started anew before its outputs were known to be on the disk */
 	DR_WHYS
 };
 

@@ -51,6 +51,7 @@ enum option {
 	OPT_ORPHANS,
 	OPT_FORGET,
 	OPT_MAX_FAILURES,
+	OPT_DURABLE,
 	OPT_WAIT,
 	OPT_JOBSERVER_STYLE,
 	OPT_REPORT,
@@ -103,6 +104,7 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_ORPHANS] = { 0, "orphans", DR_ARG_NONE, NULL, "with --clean: those that no row makes any more" },
 	[OPT_FORGET] = { 0, "forget", DR_ARG_NONE, NULL, "drop the records of TARGETs: they are made again" },
 	[OPT_MAX_FAILURES] = { 0, "max-failures", DR_ARG_NEEDED, "N", "start nothing more after N failures (1; with -k no limit)" },
+	[OPT_DURABLE] = { 0, "durable", DR_ARG_NONE, NULL, "sync each output and its record before going on" },
 	[OPT_WAIT] = { 0, "wait", DR_ARG_NEEDED, "SECONDS", "how long another run may keep the state locked (10)" },
 	[OPT_JOBSERVER_STYLE] = { 0, "jobserver-style", DR_ARG_NEEDED, "both|pipe|fifo|none", "how tasks are told of our jobserver (both)" },
 	[OPT_REPORT] = { 0, "report", DR_ARG_NEEDED, "FILE", "write the run into FILE as a page for a browser" },
@@ -396,6 +398,7 @@ apply(struct parser *p, enum option o, const char *value)
 	case OPT_JSON: opt->json = true; return 0;
 	case OPT_ALL: opt->clean_all = true; return 0;
 	case OPT_ORPHANS: opt->clean_orphans = true; return 0;
+	case OPT_DURABLE: opt->durable = true; return 0;
 	case OPT_MAX_FAILURES:
 	case OPT_WAIT: return set_number(p, o, value);
 	case OPT_HELP: p->what = DR_CL_HELP; return 0;

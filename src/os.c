@@ -285,6 +285,35 @@ dr_private_dir(const char *prefix, char *path, size_t size, struct dr_err *err)
 	return 0;
 }
 
+void
+dr_boot(struct dr_boot *b)
+{
+	struct timespec up = { 0 };
+	struct dr_buf text = { 0 };
+	struct dr_err err;
+	int digits = 0;
+
+	*b = (struct dr_boot){ 0 };
+	if (dr_slurp(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &text, &err))
+		dr_buf_reset(&text);
+	for (size_t i = 0; i < text.n && digits < 32; i++) {
+		const char *hex = "0123456789abcdef", *at = text.p[i] ? strchr(hex, text.p[i]) : NULL;
+
+		if (at) {
+			b->id[digits / 16] = b->id[digits / 16] << 4 | (uint64_t)(at - hex);
+			digits++;
+		}
+	}
+	dr_buf_free(&text);
+#ifdef CLOCK_BOOTTIME
+	/* With the time that the machine slept. */
+	if (clock_gettime(CLOCK_BOOTTIME, &up))
+		up = (struct timespec){ 0 };
+#endif
+	if (up.tv_sec)
+		b->began = dr_realtime() - ((int64_t)up.tv_sec * 1000000000 + up.tv_nsec);
+}
+
 uint32_t
 dr_processors(void)
 {

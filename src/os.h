@@ -43,6 +43,13 @@ int dr_dup_above(int fd, int min);
  * NUL). 0 or -1 with err. */
 int dr_private_dir(const char *prefix, char *path, size_t size, struct dr_err *err);
 
+/* Which start of the machine this is: a power cut lies between two that differ. */
+struct dr_boot {
+	uint64_t id[2]; /* 0, 0: the system does not tell */
+	int64_t began;  /* ns since 1970, about */
+};
+void dr_boot(struct dr_boot *b);
+
 uint32_t dr_processors(void);  /* that we may run on, at least 1 */
 int dr_load(double *one_minute); /* 0 or -1 where it cannot be known */
 uint64_t dr_arg_max(void);     /* bytes that argv and environment may take together */

@@ -7,6 +7,7 @@
 enum {
 	DR_PUBLISH_HASH_MAX = 64 << 20, /* bytes of a `uses` whose content is kept */
 	DR_PUBLISH_PIECE = 32 << 20, /* bytes of two outputs that are compared before others have their turn */
+	DR_PUBLISH_OUTPUT_HASH_MAX = 4 << 20, /* and of an output that may not be synced */
 	DR_PUBLISH_RECENT_NS =
 		20 * 1000000, /* as fresh as that, a file may change once more under the same mtime */
 };
@@ -41,6 +42,10 @@ struct dr_publisher {
 	struct dr_journal *journal;
 	struct dr_lock *lock; /* NULL: nobody else is there */
 	uint64_t run;
+
+	struct dr_barrier *barrier; /* or NULL */
+	int64_t hash_until;
+	bool durable;
 
 	/* Bitmaps. */
 	uint64_t *made;     /* by directory: it is there */
@@ -118,6 +123,13 @@ bool dr_publish_cutoff(struct dr_publisher *p, uint32_t task);
 /* Has dr_publish_cutoff begun, and not ended? */
 bool dr_publish_is_compared(const struct dr_publisher *p, uint32_t task);
 void dr_publish_stop_comparing(struct dr_publisher *p, uint32_t task);
+/* publish-durable.c. What the record says of an output, beside its stamp and path: `name` is where it is now. */
+void dr_publish_describe_output(struct dr_publisher *p, uint32_t file, const char *name, struct dr_rec_file *f);
+/* Outputs under their temporary names, before they are recorded; then the journal; then an output that has got its name. Each 0, or -1
+ * with err; where nothing is to be durable, nothing happens. */
+int dr_publish_sync_outputs(struct dr_publisher *p, uint32_t task, struct dr_err *err);
+int dr_publish_sync_journal(struct dr_publisher *p, struct dr_err *err);
+int dr_publish_sync_name(struct dr_publisher *p, uint32_t file, struct dr_err *err);
 
 /* publish-reclaim.c. Unlinks what the first n of the reclaims stand for; their records are written. */
 void dr_publish_unlink_reclaimed(struct dr_publisher *p, uint32_t n);

@@ -241,7 +241,7 @@ look_at_outputs(struct dr_publisher *p, uint32_t task, bool adopt, enum dr_verdi
 }
 
 static int
-add_files(struct dr_publisher *p, uint32_t task, struct dr_err *err)
+add_files(struct dr_publisher *p, uint32_t task, bool adopt, struct dr_err *err)
 {
 	const struct dr_task *t = &p->graph->tasks[task];
 	const uint32_t *file = dr_graph_inputs(p->graph, task);
@@ -256,8 +256,10 @@ add_files(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 			dr_publish_describe(p, file[i], i >= t->n_in, &f);
 		else
 			f.stamp = p->stamps[i - reads];
-		if (!dr_publish_path(p, file[i], err))
+		if (!(i < reads || adopt ? dr_publish_path(p, file[i], err) : dr_publish_temp(p, task, file[i], err)))
 			return -1;
+		if (i >= reads && !adopt)
+			dr_publish_describe_output(p, file[i], dr_buf_cstr(&p->temp), &f);
 		f.path = dr_buf_str(&p->path);
 		if (dr_journal_add_file(p->journal, &f))
 			return dr_err_nomem(err);
@@ -301,7 +303,7 @@ add_record(struct dr_publisher *p, enum dr_record_kind kind, uint32_t task, cons
 	r.name = dr_buf_str(&p->text);
 	if (dr_journal_begin_task(p->journal, kind, &r))
 		return dr_err_nomem(err);
-	if (kind == DR_REC_DONE && add_files(p, task, err))
+	if (kind == DR_REC_DONE && add_files(p, task, !o, err))
 		return -1;
 	return dr_journal_end_task(p->journal) ? dr_err_nomem(err) : 0;
 }
@@ -343,6 +345,10 @@ dr_publish_end(struct dr_publisher *p, uint32_t task, const struct dr_outcome *o
 		*verdict = DR_NOT_COMPARED;
 		return 0;
 	}
+	if (dr_publish_sync_outputs(p, task, err)) {
+		*verdict = DR_NOT_PUBLISHED;
+		return 0;
+	}
 	if (add_done(p, task, o, err))
 		return -1;
 	p->graph->tasks[task].partial = dr_plan_partial(p->plan, task);
@@ -364,7 +370,12 @@ dr_publish_adopt(struct dr_publisher *p, uint32_t task, enum dr_verdict *verdict
 		*verdict = rc == DR_LOOK_CHANGED ? DR_INPUT_CHANGED : DR_NOT_PUBLISHED;
 		return rc < 0 ? -1 : 0;
 	}
-	return add_done(p, task, NULL, err);
+	if (add_done(p, task, NULL, err))
+		return -1;
+	for (uint32_t i = 0; i < p->graph->tasks[task].n_out; i++)
+		if (dr_publish_sync_name(p, dr_graph_outputs(p->graph, task)[i], err))
+			return -1;
+	return 0;
 }
 
 int
@@ -412,13 +423,18 @@ give_names(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 		if (flags & DR_FILE_SAME) {
 			dr_publish_set(p->suspects, out[i], true);
 			(void)remove_temp(p, task, out[i], NULL);
+			if (dr_publish_sync_name(p, out[i], err))
+				return -1;
 			continue;
 		}
 		temp = dr_publish_temp(p, task, out[i], err);
 		if (!temp)
 			return -1;
-		if (dr_disk_publish(p->disk, temp, dr_buf_cstr(&p->path), flags & DR_FILE_TREE) == 0)
+		if (dr_disk_publish(p->disk, temp, dr_buf_cstr(&p->path), flags & DR_FILE_TREE) == 0) {
+			if (dr_publish_sync_name(p, out[i], err))
+				return -1;
 			continue;
+		}
 		e = errno;
 		if (e == ENOENT &&
 		    dr_journal_add_id(p->journal, DR_REC_FORGET, p->graph->tasks[task].id) == 0)
@@ -436,7 +452,7 @@ dr_publish_commit(struct dr_publisher *p, dr_published_fn fn, void *arg, struct 
 	uint32_t n = p->n_ended, n_reclaims = p->n_reclaims;
 	struct dr_err error;
 
-	if (dr_journal_pending(p->journal) && dr_journal_flush(p->journal, err))
+	if (dr_journal_pending(p->journal) && (dr_journal_flush(p->journal, err) || (n && dr_publish_sync_journal(p, err))))
 		return -1;
 	for (uint32_t i = 0; i < n; i++) {
 		int rc = give_names(p, p->ended[i], &error);

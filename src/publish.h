@@ -10,6 +10,7 @@
 #include "journal.h"
 #include "plan.h"
 
+struct dr_barrier;
 struct dr_lock;
 struct dr_publisher;
 
@@ -35,6 +36,11 @@ enum dr_verdict {
 struct dr_publisher *dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
 				      struct dr_lock *lock, uint64_t run, struct dr_err *err);
 void dr_publisher_free(struct dr_publisher *p);
+/* What this does for power cuts; without it, nothing. What gets its name is told to the barrier (NULL is fine). Small outputs that are
+ * recorded before `hash_until` (ns since 1970) get their content's hash into the record, as a run that ends early has no barrier. durable:
+ * outputs, their directories and the journal are synced one by one; that the run does so must be in the journal
+ * (DR_REC_ALWAYS) before the first of them. */
+void dr_publisher_endure(struct dr_publisher *p, struct dr_barrier *b, int64_t hash_until, bool durable);
 
 /* Before the start: directories of the outputs made, what may have their temporary names removed, inputs
  * looked at (their stamps in the graph are what the command will find). 0, or -1 with err, also when an

@@ -19,6 +19,7 @@ static const char *const why_words[DR_WHYS] = {
 	[DR_WHY_LOST] = "output-lost",
 	[DR_WHY_UPSTREAM] = "input-to-be-made",
 	[DR_WHY_NEEDED] = "needed-again",
+	[DR_WHY_UNSYNCED] = "not-synced",
 };
 
 static void

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "session.h"
+#include "barrier.h"
 #include "err.h"
 #include "publish.h"
 
@@ -21,7 +22,16 @@ dr_session_adopt(struct dr_session *s, struct dr_err *err)
 	const struct dr_graph *g = s->plan->graph;
 	struct dr_publisher *p = dr_publisher_new(s->plan, s->disk, s->journal, s->lock, s->run, err);
 	uint64_t adopted = 0, missing = 0;
+	struct dr_barrier *b = NULL;
 	int rc = p ? dr_session_record(s, DR_REC_RUN, err) : -1;
+
+	/* They may stand for hours of work, and nobody knows since when. */
+	if (rc == 0)
+		rc = dr_session_barrier(s, dr_now(), 0, &b, err);
+	if (rc == 0)
+		rc = dr_session_record_durable(s, err);
+	if (rc == 0)
+		dr_publisher_endure(p, b, 0, s->options.durable);
 
 	for (uint32_t i = 0; rc == 0 && i < g->n_tasks; i++) {
 		uint32_t t = g->order[i];
@@ -35,8 +45,11 @@ dr_session_adopt(struct dr_session *s, struct dr_err *err)
 	}
 	if (rc == 0)
 		rc = dr_publish_commit(p, NULL, NULL, err);
+	while (rc == 0 && dr_barrier_last(b, dr_now()))
+		dr_barrier_wait(b);
 	if (rc == 0)
 		rc = dr_session_record(s, DR_REC_BYE, err);
+	dr_barrier_free(b);
 	dr_publisher_free(p);
 	if (rc == 0) {
 		dr_buf_reset(&s->text);

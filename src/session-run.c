@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "session.h"
+#include "barrier.h"
 #include "err.h"
 #include "jobserver.h"
 #include "ledger.h"
@@ -24,6 +25,7 @@ extern char **environ;
 
 #define GRACE (INT64_C(10) * 1000000000)
 #define LOAD_EVERY (INT64_C(1000000000))
+#define DURABLE_NS (INT64_C(10) * 1000000000) /* a run that takes longer ends with a barrier; a shorter one has hashes */
 
 /* A run: what is opened for it, and what its callbacks need. */
 struct dr_run {
@@ -32,6 +34,7 @@ struct dr_run {
 	struct dr_loop *loop;
 	struct dr_jobserver *jobserver;
 	struct dr_publisher *publisher;
+	struct dr_barrier *barrier;
 	struct dr_local *local;
 	struct dr_ledger *ledger; /* or NULL */
 	int pid;                  /* of the task started last */
@@ -40,7 +43,9 @@ struct dr_run {
 	double load;
 	int64_t load_read;
 	int token_fd; /* that the loop watches now, or -1 */
+	int barrier_fd; /* the same */
 	int signal;   /* that ended the run */
+	bool hurry;   /* a second one came */
 	struct {      /* the end that was told last; the scheduler's word on that task comes next */
 		uint32_t task; /* or DR_NONE */
 		bool cancelled, failed;
@@ -116,6 +121,7 @@ on_signal(void *arg, int sig)
 		snprintf(text, sizeof(text), "%s: ending the running tasks; once more kills them", dr_signal_name(sig));
 		say(r, text);
 	}
+	r->hurry |= again;
 	dr_sched_stop(r->sched, true, again);
 }
 
@@ -411,8 +417,9 @@ open_run(struct dr_run *r)
 	if (s->host.opened && s->host.opened(s->host.arg, r->loop, r->jobserver, r->err))
 		return -1;
 	r->publisher = dr_publisher_new(s->plan, s->disk, s->journal, s->lock, s->run, r->err);
-	if (!r->publisher)
+	if (!r->publisher || dr_session_barrier(s, dr_now(), DURABLE_NS, &r->barrier, r->err))
 		return -1;
+	dr_publisher_endure(r->publisher, r->barrier, dr_realtime() + DURABLE_NS, s->options.durable);
 	return open_local(r) || open_sched(r) || open_signals(r) ? -1 : 0;
 }
 
@@ -423,6 +430,7 @@ close_run(struct dr_run *r)
 	dr_sched_free(r->sched);
 	dr_ledger_free(r->ledger);
 	dr_publisher_free(r->publisher);
+	dr_barrier_free(r->barrier);
 	dr_jobserver_close(r->jobserver);
 	dr_loop_free(r->loop);
 	free(r->stages);
@@ -445,6 +453,17 @@ watch_tokens(struct dr_run *r)
 		return -1;
 	r->token_fd = fd;
 	return fd < 0 ? 0 : dr_loop_fd(r->loop, fd, POLLIN, on_token, r, r->err);
+}
+
+static int
+watch_barrier(struct dr_run *r)
+{
+	int fd = dr_barrier_fd(r->barrier);
+
+	if (fd == r->barrier_fd)
+		return 0;
+	r->barrier_fd = fd;
+	return dr_loop_fd(r->loop, fd, POLLIN, on_token, r, r->err);
 }
 
 static int64_t
@@ -508,7 +527,10 @@ turns(struct dr_run *r)
 		if (h->tick)
 			wake = sooner(wake, h->tick(h->arg, now));
 		wake = sooner(wake, dr_ledger_tick(r->ledger, now));
-		if (watch_tokens(r) || dr_loop_turn(r->loop, wake, r->err))
+		/* What has its record and no name must not be vouched for. */
+		if (!dr_publisher_owes(r->publisher))
+			wake = sooner(wake, dr_barrier_tick(r->barrier, now));
+		if (watch_tokens(r) || watch_barrier(r) || dr_loop_turn(r->loop, wake, r->err))
 			give_up(r);
 	}
 	r->err = first;
@@ -524,7 +546,7 @@ dr_session_stop(struct dr_session *s, bool hard)
 int
 dr_session_record(struct dr_session *s, enum dr_record_kind kind, struct dr_err *err)
 {
-	struct dr_rec_run rec = { .run = s->run, .when = dr_realtime() };
+	struct dr_rec_run rec = { .run = s->run, .when = dr_realtime(), .boot = { s->boot.id[0], s->boot.id[1] } };
 
 	if (dr_journal_add_run(s->journal, kind, &rec))
 		return dr_err_nomem(err);
@@ -565,10 +587,25 @@ finish_reclaiming(struct dr_run *r)
 	return dr_publish_reclaim_left(r->publisher, r->err) || commit(r->publisher, r->err) ? -1 : 0;
 }
 
+/* What was made in a long run reaches the disk before we say that it is done. A second signal is from somebody who will not wait. */
+static void
+last_barrier(struct dr_run *r)
+{
+	const struct dr_host *h = &r->session->host;
+	struct dr_err ignored;
+
+	while (!dr_publisher_owes(r->publisher) && !r->hurry && dr_barrier_last(r->barrier, dr_now())) {
+		int64_t wake = h->tick ? h->tick(h->arg, dr_now()) : -1;
+
+		if (watch_barrier(r) || dr_loop_turn(r->loop, wake, &ignored))
+			break;
+	}
+}
+
 int
 dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 {
-	struct dr_run r = { .session = s, .others = s->counts.flux > 0, .token_fd = -1, .last = { .task = DR_NONE }, .err = err };
+	struct dr_run r = { .session = s, .others = s->counts.flux > 0, .token_fd = -1, .barrier_fd = -1, .last = { .task = DR_NONE }, .err = err };
 	struct dr_sched_counts counts;
 	struct dr_err ignored;
 	int status = DR_SYSTEM;
@@ -576,7 +613,7 @@ dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 	s->running = &r;
 	if (dr_graph_ready(s->plan->graph, s->pipeline->n_stages, err) || open_run(&r))
 		goto out;
-	if (dr_session_record(s, DR_REC_RUN, err))
+	if (dr_session_record(s, DR_REC_RUN, err) || dr_session_record_durable(s, err))
 		goto out;
 	r.ledger = dr_session_ledger(s, dr_jobserver_limit(r.jobserver));
 	dr_session_tell_directory(s, true);
@@ -585,6 +622,8 @@ dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 	dr_ledger_finish(r.ledger, r.signal);
 	if (!r.failed && finish_reclaiming(&r))
 		r.failed = true;
+	if (!r.failed)
+		last_barrier(&r);
 	if (s->host.finished)
 		s->host.finished(s->host.arg);
 	dr_sched_counts(r.sched, &counts);

@@ -278,8 +278,8 @@ make_plan(struct dr_session *s, struct dr_err *err)
 
 /* The state directory. What only looks makes nothing, and reads what it may. */
 
-static bool
-only_looks(const struct dr_session *s)
+bool
+dr_session_only_looks(const struct dr_session *s)
 {
 	return s->options.dry_run || s->options.question || s->options.graph != DR_GRAPH_NONE || s->options.export != DR_EXPORT_NONE ||
 	       s->options.ask != DR_ASK_NONE;
@@ -298,7 +298,7 @@ may_go(const struct dr_session *s, uint32_t stage)
 static int
 use_stages(struct dr_session *s, struct dr_err *err)
 {
-	for (uint32_t i = 0; i < s->pipeline->n_stages && !only_looks(s); i++)
+	for (uint32_t i = 0; i < s->pipeline->n_stages && !dr_session_only_looks(s); i++)
 		if (may_go(s, i) && dr_lock_use(s->lock, dr_plan_stage_key(s->plan, i), s->options.wait, err))
 			return -1;
 	return 0;
@@ -317,7 +317,7 @@ open_state(struct dr_session *s, struct dr_err *err)
 {
 	struct stat st;
 
-	if (!only_looks(s) && mkdirat(s->root, ".dagrun", 0777) && errno != EEXIST) {
+	if (!dr_session_only_looks(s) && mkdirat(s->root, ".dagrun", 0777) && errno != EEXIST) {
 		dr_err_sys(err, errno, "make the directory .dagrun");
 		return -1;
 	}
@@ -329,10 +329,10 @@ open_state(struct dr_session *s, struct dr_err *err)
 		err->code = DR_STATE;
 		return -1;
 	}
-	if (only_looks(s) && fstatat(s->state, "journal", &st, 0) && errno == ENOENT)
+	if (dr_session_only_looks(s) && fstatat(s->state, "journal", &st, 0) && errno == ENOENT)
 		return 0;
 	if (dr_lock_open(s->state, s->run, s->options.wait, &s->lock, &s->alone, err) &&
-	    !(only_looks(s) && (err->sys == EACCES || err->sys == EROFS)))
+	    !(dr_session_only_looks(s) && (err->sys == EACCES || err->sys == EROFS)))
 		return -1;
 	if (s->alone)
 		notice(s, "the file system of .dagrun knows no locks: no other dagrun may run here at the same time");
@@ -352,8 +352,9 @@ check(struct dr_session *s, struct dr_err *err)
 		.always = s->options.always,
 		/* What an exported file has made is no reason not to export again. */
 		.adopt = s->options.adopt || s->options.export != DR_EXPORT_NONE,
-		.dry = only_looks(s),
+		.dry = dr_session_only_looks(s),
 		.lock = s->lock,
+		.boot = s->boot,
 	};
 	struct dr_diags diags = { 0 };
 	int rc;
@@ -364,7 +365,7 @@ check(struct dr_session *s, struct dr_err *err)
 			rc = -1;
 	} while (rc > 0);
 	if (rc == 0 && s->options.ask == DR_ASK_NONE)
-		rc = dr_stale_rows(s->plan, s->state, only_looks(s), on_gone, s, &diags, err);
+		rc = dr_stale_rows(s->plan, s->state, dr_session_only_looks(s), on_gone, s, &diags, err);
 	if (rc)
 		tell(s, &diags, err);
 	dr_diags_free(&diags);
@@ -424,6 +425,10 @@ dr_session_tell_findings(struct dr_session *s)
 		    "outputs that were finished when a run died have their names now");
 	tell_plural(s, s->counts.changed, "output was changed since it was made, and is kept as it is (-B makes it again)",
 		    "outputs were changed since they were made, and are kept as they are (-B makes them again)");
+	tell_plural(s, s->counts.unsynced,
+		    "output was made before the machine was started anew, and is not known to have reached the disk: it is made again",
+		    "outputs were made before the machine was started anew, and are not known to have reached the disk: they are "
+		    "made again");
 	tell_plural(s, s->counts.damaged, "byte of the journal is damaged and was passed over; what it told is made again",
 		    "bytes of the journal are damaged and were passed over; what they told is made again");
 }
@@ -436,20 +441,6 @@ dr_session_nothing_to_do(struct dr_session *s)
 	snprintf(text, sizeof(text), "nothing to do (%" PRIu64 " up to date)", s->counts.wanted);
 	notice(s, text);
 	return DR_OK;
-}
-
-/* The journal is written anew when most of it is dead and nobody else is here: a long job's every run leaves some behind. */
-static void
-compact(struct dr_session *s)
-{
-	struct dr_err err;
-	bool done;
-
-	if (!s->journal || !s->lock || s->alone || only_looks(s) || !dr_lock_exclude(s->lock))
-		return;
-	if (dr_journal_compact(s->journal, false, &done, &err))
-		notice(s, err.msg);
-	dr_lock_share(s->lock);
 }
 
 int
@@ -475,6 +466,8 @@ dr_session_open(struct dr_session *s, struct dr_err *err)
 		return -1;
 	if (s->options.jobs == UINT32_MAX)
 		s->options.jobs = dr_processors();
+	if (!s->boot.id[0] && !s->boot.id[1])
+		dr_boot(&s->boot);
 	return open_root(s, err);
 }
 
@@ -497,7 +490,7 @@ dr_session_close(struct dr_session *s)
 	free(s->target_copies);
 	free(s->targets);
 	dr_stale_free(s->stale);
-	compact(s);
+	dr_session_compact(s);
 	dr_journal_close(s->journal);
 	dr_lock_close(s->lock);
 	dr_disk_free(s->disk);

@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "lock.h"
 #include "makeflags.h"
+#include "os.h"
 #include "plan.h"
 #include "progress.h"
 #include "session-options.h"
@@ -41,6 +42,7 @@ struct dr_session {
 	struct dr_host host;
 	struct dr_options options; /* the command line's and make's together */
 	struct dr_makeflags makeflags;
+	struct dr_boot boot;   /* the machine's, found by dr_session_open unless it is there already */
 	const char *directory; /* where all paths start; NULL: where the Dagfile is */
 	const char *dagfile;   /* a Dagfile that is no file, or NULL; options.file is its name */
 	const struct dr_parse_built *built; /* stages that no Dagfile has, or NULL */
@@ -84,6 +86,10 @@ void dr_session_close(struct dr_session *s);
 void dr_session_stop(struct dr_session *s, bool hard);
 void dr_session_message(const struct dr_session *s, enum dr_level level, const char *text);
 
+bool dr_session_only_looks(const struct dr_session *s); /* -n and what is asked for instead of a run */
+/* Of the journal and the logs, what nobody needs any more, if that is much and nobody else is here. */
+void dr_session_compact(struct dr_session *s);
+
 /* Steps that not every call takes. */
 int dr_session_tell(struct dr_session *s, struct dr_diags *d, struct dr_err *err); /* -1 */
 uint64_t dr_session_origin(const struct dr_session *s);
@@ -100,6 +106,11 @@ void dr_session_tell_redo(struct dr_session *s);
 int dr_session_run(struct dr_session *s, int *signal, struct dr_err *err);
 /* Writes the RUN or BYE of this run. 0 or -1. */
 int dr_session_record(struct dr_session *s, enum dr_record_kind kind, struct dr_err *err);
+/* Before the first output: how long records of this run carry hashes, and whether they hold of themselves. 0 or -1. */
+int dr_session_record_durable(struct dr_session *s, struct dr_err *err);
+/* A barrier for this run. 0 or -1. */
+struct dr_barrier;
+int dr_session_barrier(struct dr_session *s, int64_t began, int64_t least, struct dr_barrier **out, struct dr_err *err);
 /* -1 with err when a task that is to run is the one that started this program. */
 int dr_session_refuse_own(struct dr_session *s, struct dr_err *err);
 /* The run reads no outputs any more that others may reclaim. */

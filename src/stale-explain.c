@@ -110,6 +110,9 @@ dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct d
 			dr_buf_adds(out, " needs it");
 		}
 		break;
+	case DR_WHY_UNSYNCED:
+		dr_buf_adds(out, "made before the machine was started anew, and not known to have reached the disk");
+		break;
 	default:
 		dr_buf_adds(out, "up to date");
 	}

@@ -12,7 +12,21 @@ enum {
 	SEEN_NEWS = 16,     /* another run recorded it while we were on */
 	SEEN_FORGOTTEN = 32, /* its record was dropped on purpose */
 	SEEN_GRAVE = 128, /* what differs from its record is more than a file's time: likely what it makes will differ, too */
+	SEEN_UNSYNCED = 256, /* recorded before the machine was started anew, and what stands there may not be what was written */
 	SEEN_FLUX = 64, /* another run was recording it while we looked at the files, which show what was before */
+};
+
+/* Runs, to know which records a power cut may have made untrue. */
+struct dr_stale_boots {
+	struct dr_stale_run {
+		uint64_t run;
+		bool earlier; /* of an earlier boot */
+		uint64_t begins, holds, always; /* where DONEs hold: before `holds`, behind `always`; 0: nowhere */
+	} *runs;
+	uint32_t n, cap;
+	struct dr_map map;
+	bool earlier; /* some are */
+	uint32_t *by; /* by task: whose its record is. NULL: all are of this boot */
 };
 
 struct dr_stale {
@@ -25,7 +39,8 @@ struct dr_stale {
 	struct dr_rec_run *runs; /* without a farewell */
 	uint32_t n_runs, cap_runs;
 	bool made_rows;
-	uint64_t rolled, damaged, records;
+	struct dr_stale_boots boots;
+	uint64_t rolled, damaged, records, unsynced;
 	struct dr_buf path, text;
 };
 
@@ -40,6 +55,13 @@ void dr_stale_farewell(struct dr_stale *s);
 
 /* stale-fresh.c. Tells which of the stale tasks will run whatever becomes of the others. 0 or -1 without memory. */
 int dr_stale_certain(struct dr_stale *s, struct dr_err *err);
+/* stale-boot.c. Told of every record, in order; then distrust marks what nobody vouches for. -1 with err. */
+void dr_stale_boots_reset(struct dr_stale *s);
+void dr_stale_boots_free(struct dr_stale *s);
+int dr_stale_boot_run(struct dr_stale *s, const struct dr_rec_run *run, struct dr_err *err);
+void dr_stale_boot_barrier(struct dr_stale *s, const struct dr_record *r);
+int dr_stale_boot_done(struct dr_stale *s, uint32_t task, uint64_t run, struct dr_err *err);
+int dr_stale_distrust(struct dr_stale *s, struct dr_err *err);
 
 /* stale-refuse.c. What must not be begun: missing and unreadable inputs, outputs that stand without a record. -1 with diags. */
 int dr_stale_refuse(struct dr_stale *s, struct dr_diags *diags, struct dr_err *err);

@@ -307,6 +307,6 @@ dr_stale_farewell(struct dr_stale *s)
 		if (!dr_lock_alive(s->options.lock, s->runs[i].run))
 			said |= dr_journal_add_run(s->journal, DR_REC_BYE, &s->runs[i]) == 0;
 	/* Where it cannot be written, the next run only looks once more. */
-	if (said)
+	if (said || dr_journal_pending(s->journal))
 		dr_journal_flush(s->journal, &err);
 }

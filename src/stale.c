@@ -122,6 +122,8 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 	if (dr_compare_record(&s->compare, task, r, &why, &look, NULL, err))
 		return -1;
 	t->why = (uint8_t)why;
+	if (dr_stale_boot_done(s, task, r->task.run, err))
+		return -1;
 	s->seen[task] = (uint16_t)((s->seen[task] & SEEN_FLUX) | SEEN_RECORD | (look & DR_OUT_ABSENT ? SEEN_ABSENT : 0) |
 				  (look & DR_OUT_CHANGED ? SEEN_CHANGED : 0) |
 				   (s->compare.grave || why == DR_WHY_INPUTS ? SEEN_GRAVE : 0));
@@ -151,6 +153,8 @@ on_run(struct dr_stale *s, const struct dr_record *r, struct dr_err *err)
 	uint32_t kept = 0;
 
 	if (r->kind == DR_REC_RUN) {
+		if (dr_stale_boot_run(s, &r->run, err))
+			return -1;
 		if (dr_grow(&s->runs, &s->cap_runs, (size_t)s->n_runs + 1, sizeof(*s->runs)))
 			return dr_err_nomem(err);
 		s->runs[s->n_runs++] = r->run;
@@ -178,6 +182,9 @@ on_record(void *arg, struct dr_record *r, struct dr_err *err)
 	case DR_REC_RUN:
 	case DR_REC_BYE:
 		return on_run(s, r, err);
+	case DR_REC_BARRIER:
+		dr_stale_boot_barrier(s, r);
+		return 0;
 	default:
 		return 0;
 	}
@@ -190,6 +197,7 @@ stream(struct dr_stale *s, struct dr_err *err)
 
 	for (uint32_t t = 0; t < g->n_tasks; t++)
 		s->seen[t] &= SEEN_FLUX;
+	dr_stale_boots_reset(s);
 	s->n_runs = 0;
 	s->records = 0;
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
@@ -246,6 +254,8 @@ own_reason(const struct dr_stale *s, uint32_t task)
 {
 	if (s->options.always)
 		return DR_WHY_FORCED;
+	if (s->seen[task] & SEEN_UNSYNCED)
+		return DR_WHY_UNSYNCED;
 	if (s->seen[task] & SEEN_FLUX)
 		return DR_WHY_LOST;
 	if (!(s->seen[task] & SEEN_RECORD))
@@ -328,7 +338,7 @@ count(const struct dr_stale *s, struct dr_stale_counts *c)
 {
 	const struct dr_graph *g = s->plan->graph;
 
-	*c = (struct dr_stale_counts){ .rolled = s->rolled, .damaged = s->damaged, .records = s->records };
+	*c = (struct dr_stale_counts){ .rolled = s->rolled, .damaged = s->damaged, .records = s->records, .unsynced = s->unsynced };
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
 		c->wanted += wanted(&g->tasks[t]);
 		c->flux += (s->seen[t] & SEEN_FLUX) != 0;
@@ -367,7 +377,7 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 	rc = dr_stale_roll_forward(s, err);
 	if (rc > 0) /* names changed: hold the records against them once more */
 		rc = stream(s, err);
-	if (rc || dr_stale_sweep(s, err) || decide(s, err) || dr_stale_refuse(s, diags, err)) {
+	if (rc || dr_stale_sweep(s, err) || dr_stale_distrust(s, err) || decide(s, err) || dr_stale_refuse(s, diags, err)) {
 		rc = -1;
 		goto out;
 	}
@@ -388,6 +398,7 @@ dr_stale_free(struct dr_stale *s)
 	dr_compare_free(&s->compare);
 	dr_buf_free(&s->path);
 	dr_buf_free(&s->text);
+	dr_stale_boots_free(s);
 	free(s->seen);
 	free(s->runs);
 	free(s);

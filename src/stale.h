@@ -8,6 +8,7 @@
 #include "disk.h"
 #include "journal.h"
 #include "lock.h"
+#include "os.h"
 #include "plan.h"
 
 struct dr_stale; /* what was learnt of the journal and the files; needed again while the run is on */
@@ -17,12 +18,16 @@ struct dr_stale_options {
 	bool adopt;  /* -t: outputs without a record are no error: the caller records them */
 	bool dry;    /* nothing may be touched: no rolling forward, no sweeping */
 	struct dr_lock *lock; /* NULL: there is no state directory yet */
+	/* The machine's. After another one a record counts only if a barrier in the journal vouches for it, or if its outputs have the
+	 * contents that it tells. Zeroed: all boots are one. */
+	struct dr_boot boot;
 };
 
 struct dr_stale_counts {
 	uint64_t wanted, stale; /* tasks */
 	uint64_t changed;       /* outputs that somebody changed, taken as they are */
 	uint64_t rolled;        /* outputs that had their record and not yet their name */
+	uint64_t unsynced;      /* outputs that may not have outlived a power cut: their tasks are stale */
 	uint64_t damaged;       /* bytes of the journal that could not be read */
 	uint64_t last_ms;       /* what the stale tasks took last time, together */
 	uint64_t records;       /* DONE records read */

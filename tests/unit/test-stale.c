@@ -257,6 +257,7 @@ say_id(struct world *w, enum dr_record_kind kind, uint32_t task)
 /* What a test wants other than usual in a DONE. */
 struct done {
 	bool temporary;       /* outputs are under their temporary names */
+	bool hashed;          /* and their contents are in the record */
 	uint64_t run, origin; /* 0: RUN, 1 */
 	uint32_t flags;       /* added to those of inputs and uses */
 	int64_t ms;           /* how long it took */
@@ -301,6 +302,8 @@ say_done(struct world *w, uint32_t task, struct done how)
 		if (!out)
 			f.flags = how.flags;
 		if (uses && fake_hash(&w->disk.d, path, &f.content) == 0)
+			f.flags |= DR_REC_HASHED;
+		if (out && how.hashed && fake_hash(&w->disk.d, path, &f.content) == 0)
 			f.flags |= DR_REC_HASHED;
 		assert_int_equal(dr_journal_add_file(w->journal, &f), 0);
 	}
@@ -367,6 +370,7 @@ static const char *const whys[DR_WHYS] = {
 	[DR_WHY_NOT] = "NOT",	  [DR_WHY_FORCED] = "FORCED", [DR_WHY_NEVER] = "NEVER",	      [DR_WHY_COMMAND] = "COMMAND",
 	[DR_WHY_INPUTS] = "INPUTS", [DR_WHY_INPUT] = "INPUT",	[DR_WHY_USES] = "USES",	      [DR_WHY_LOST] = "LOST",
 	[DR_WHY_UPSTREAM] = "UPSTREAM", [DR_WHY_NEEDED] = "NEEDED",
+	[DR_WHY_UNSYNCED] = "UNSYNCED",
 };
 
 /* The stale tasks, stage by stage, each with its reason: "m/a:INPUT all:UPSTREAM". */
@@ -1446,6 +1450,119 @@ a_damaged_record(void **state)
 	assert_true(w->counts.damaged > 0 && w->counts.records == 0);
 }
 
+/* Another start of the machine. */
+
+enum { OLD_BOOT = 5, NEW_BOOT = 6 };
+
+static void
+say_boot(struct world *w, uint64_t run, uint64_t boot)
+{
+	struct dr_rec_run r = { .run = run, .when = 10, .boot = { boot, 0 } };
+
+	assert_int_equal(dr_journal_add_run(w->journal, DR_REC_RUN, &r), 0);
+}
+
+static void
+say_barrier(struct world *w, uint64_t run, enum dr_rec_phase phase)
+{
+	struct dr_rec_barrier b = { .run = run, .phase = phase };
+
+	assert_int_equal(dr_journal_add_barrier(w->journal, &b), 0);
+}
+
+static void
+boots(struct world *w, uint64_t boot)
+{
+	w->options.boot = (struct dr_boot){ .id = { boot }, .began = w->now };
+}
+
+static void
+records_of_another_boot(void **state)
+{
+	static const char *const late = "m/c:UNSYNCED all/1.1:UNSYNCED all:UNSYNCED";
+	struct world *w = *state;
+	uint64_t at;
+
+	inputs(w);
+	place_plan(w->p, base);
+	say_boot(w, 1, OLD_BOOT);
+	make(w, place_task(w->p, "m", 0), (struct done){ .run = 1 });
+	say_barrier(w, 1, DR_REC_BEGINS);
+	make(w, place_task(w->p, "m", 1), (struct done){ .run = 1 });
+	say_barrier(w, 1, DR_REC_BEGINS); /* this one is cut off */
+	make(w, place_task(w->p, "m", 2), (struct done){ .run = 1 });
+	make(w, place_task(w->p, "all", 0), (struct done){ .run = 1 });
+	make(w, place_task(w->p, "all", 1), (struct done){ .run = 1 });
+	say_run(w, DR_REC_BYE, 1, 11);
+	boots(w, OLD_BOOT);
+	expect(w, base, "");
+	boots(w, NEW_BOOT);
+	expect(w, base, "m/a:UNSYNCED m/b:UNSYNCED m/c:UNSYNCED all/1.1:UNSYNCED all:UNSYNCED");
+	assert_true(w->counts.unsynced == 5);
+	explains(w, "m", 0, "m/a: made before the machine was started anew, and not known to have reached the disk");
+	say_barrier(w, 1, DR_REC_HOLDS);
+	assert_int_equal(dr_journal_flush(w->journal, &w->p->err), 0);
+	expect(w, base, late);
+	assert_int_equal(w->disk.hashed, 0);
+	/* A run of which nothing else is known, and one that is alive: where two machines share a directory. */
+	make(w, place_task(w->p, "m", 2), (struct done){ .run = 99 });
+	say_boot(w, RUN, OLD_BOOT);
+	make(w, place_task(w->p, "all", 0), (struct done){ 0 });
+	make(w, place_task(w->p, "all", 1), (struct done){ 0 });
+	expect(w, base, "");
+	/* Nobody can tell boots apart. */
+	say_boot(w, 3, OLD_BOOT);
+	make(w, place_task(w->p, "all", 1), (struct done){ .run = 3 });
+	expect(w, base, "all:UNSYNCED");
+	boots(w, 0);
+	expect(w, base, "");
+	/* Synced before it was recorded; and as often as one looks, nothing is added. */
+	boots(w, NEW_BOOT);
+	say_boot(w, 4, OLD_BOOT);
+	say_barrier(w, 4, DR_REC_ALWAYS);
+	make(w, place_task(w->p, "all", 1), (struct done){ .run = 4 });
+	expect(w, base, "");
+	at = w->p->plan->graph->tasks[place_task(w->p, "all", 1)].record;
+	expect(w, base, "");
+	assert_true(at == w->p->plan->graph->tasks[place_task(w->p, "all", 1)].record);
+}
+
+static void
+contents_after_another_boot(void **state)
+{
+	struct world *w = *state;
+
+	inputs(w);
+	place_plan(w->p, base);
+	say_boot(w, 1, OLD_BOOT);
+	for (uint32_t i = 0; i < 3; i++)
+		make(w, place_task(w->p, "m", i), (struct done){ .run = 1, .hashed = true });
+	make(w, place_task(w->p, "all", 0), (struct done){ .run = 1, .hashed = true });
+	make(w, place_task(w->p, "all", 1), (struct done){ .run = 1, .hashed = true });
+	say_run(w, DR_REC_BYE, 1, 11);
+	boots(w, NEW_BOOT);
+	/* The same length and time, and zeros. */
+	snprintf(get(w, "m/b")->content, sizeof(w->disk.files[0].content), "?%s", "ade");
+	/* Cut: no change by hand, as its time is before the machine was up. */
+	get(w, "m/c")->content[0] = '\0';
+	get(w, "m/c")->stamp.size = 0;
+	w->options.dry = true;
+	expect(w, base, "m/b:UNSYNCED m/c:UNSYNCED all/1.1:UPSTREAM all:INPUT");
+	assert_false(dr_journal_pending(w->journal));
+	w->options.dry = false;
+	expect(w, base, "m/b:UNSYNCED m/c:UNSYNCED all/1.1:UPSTREAM all:INPUT");
+	assert_int_equal(w->disk.hashed, 3);
+	/* What was read, and was right, is not read again. */
+	expect(w, base, "m/b:UNSYNCED m/c:UNSYNCED all/1.1:UPSTREAM all:INPUT");
+	assert_int_equal(w->disk.hashed, 1);
+	/* But for what somebody has written since, which is kept. */
+	make(w, place_task(w->p, "m", 1), (struct done){ .run = 1, .hashed = true });
+	put(w, "m/b", "by hand");
+	make(w, place_task(w->p, "m", 2), (struct done){ .run = 1, .hashed = true });
+	expect(w, base, "all/1.1:INPUT all:INPUT");
+	assert_true(w->counts.changed == 1);
+}
+
 int
 main(void)
 {
@@ -1492,6 +1609,8 @@ main(void)
 		TEST(published_while_we_looked),
 		TEST(what_another_run_made_meanwhile),
 		TEST(a_damaged_record),
+		TEST(records_of_another_boot),
+		TEST(contents_after_another_boot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
