@@ -56,7 +56,7 @@ _dagrun_value()
 	--jobserver-style) choices='both pipe fifo none' ;;
 	--progress) choices='auto bar plain json none' ;;
 	--color) choices='auto always never' ;;
-	-j | --jobs | -l | --load-average | --by | --slots | --retries | --timeout | --max-failures | --wait) ;;
+	-j | --jobs | -l | --load-average | --by | --slots | --retries | --timeout | --max-failures | --memory | --reserve | --wait) ;;
 	*) return 1 ;;
 	esac
 	[[ -z $choices ]] || COMPREPLY=($(compgen -W "$choices" -- "$cur"))
@@ -67,8 +67,9 @@ _dagrun()
 {
 	local options='--file --directory --jobs --load-average --keep-going --dry-run --question --always-make
 		--silent --adopt --ignore-errors --output-sync --map --merge --task --each --in --out --uses --by --fan-in
-		--slots --retries --timeout --keep --graph --full --export --explain --status --failed
-		--log --json --clean --all --orphans --forget --max-failures --durable --wait --jobserver-style --report
+		--slots --memory --retries --timeout --keep --graph --full --export --explain --status --failed --log
+		--json --clean --all --orphans --forget --max-failures --durable --reserve --wait --jobserver-style
+		--report
 		--trace --progress --color --help --version
 		-f -C -j -l -k -n -q -B -s -t -i -O -h'
 	local words=() word cur prev i

@@ -58,7 +58,7 @@ struct dr_local_slot {
 	struct dr_local_slot *by_pid, *by_task, *next_ended; /* chains */
 };
 
-enum { DR_LOCAL_WAS_BUSY = 1, DR_LOCAL_RAN_AGAIN = 2 };
+enum { DR_LOCAL_WAS_BUSY = 1, DR_LOCAL_RAN_AGAIN = 2, DR_LOCAL_RAN_ALONE = 4 };
 
 struct dr_local {
 	struct dr_executor ex; /* first: it is found by it */
@@ -78,6 +78,8 @@ struct dr_local {
 	int null, log;
 	bool log_failed;
 	uint64_t log_at; /* its length */
+	uint64_t memory_kills; /* when last asked */
+	int64_t killed;        /* ns since 1970: the end of a task behind which there were more; 0: there were not */
 };
 
 /* local-table.c: slots by number, by pid and by task. */

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define KILLED_TOGETHER (INT64_C(5) * 1000000000) /* ns: the kernel may have to kill several before there is memory */
+
 struct dr_executor *
 dr_local_executor(struct dr_local *l)
 {
@@ -45,6 +47,7 @@ dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_
 		dr_err_sys(err, errno, "open /dev/null");
 		goto fail;
 	}
+	l->memory_kills = o->memory_kills ? o->memory_kills(o->arg) : dr_memory_kills();
 	if (dr_loop_signal(o->loop, SIGCHLD, dr_local_on_child, l, err))
 		goto fail;
 	*out = l;
@@ -140,6 +143,29 @@ judge_success(struct dr_local *l, struct dr_local_slot *s)
 	return true;
 }
 
+static uint64_t
+memory_kills(const struct dr_local *l)
+{
+	return l->o.memory_kills ? l->o.memory_kills(l->o.arg) : dr_memory_kills();
+}
+
+/* Killed by the kernel, itself or a process of its, as far as one can tell: by KILL, not by us, and while it ran the kernel did kill
+ * something. Asked only then, and of several that end together one knows it for all. */
+static bool
+lacked_memory(struct dr_local *l, const struct dr_local_slot *s)
+{
+	uint64_t n;
+
+	if (s->how != DR_HOW_SIGNAL ? s->how != DR_HOW_EXIT || WEXITSTATUS(s->outcome.status) != 128 + SIGKILL :
+				      WTERMSIG(s->outcome.status) != SIGKILL)
+		return false;
+	n = memory_kills(l);
+	if (n > l->memory_kills)
+		l->killed = s->outcome.end;
+	l->memory_kills = n;
+	return l->killed && l->killed >= s->outcome.start && s->outcome.end - l->killed < KILLED_TOGETHER;
+}
+
 /* False: not yet. */
 static bool
 judge(struct dr_local *l, struct dr_local_slot *s)
@@ -164,9 +190,13 @@ judge(struct dr_local *l, struct dr_local_slot *s)
 	else if (!judge_success(l, s))
 		return false;
 	s->outcome.how = recorded[s->how];
+	/* What it lacked was taken by others, maybe. */
+	if (s->result == DR_RESULT_FAILED && !(l->flags[s->task] & DR_LOCAL_RAN_ALONE) && lacked_memory(l, s)) {
+		l->flags[s->task] |= DR_LOCAL_RAN_ALONE;
+		s->result = DR_RESULT_ALONE;
+	}
 	if (s->result != DR_RESULT_DONE)
-		dr_publish_abort(l->o.publisher, s->task, s->result == DR_RESULT_AGAIN ? NULL : &s->outcome,
-				 NULL);
+		dr_publish_abort(l->o.publisher, s->task, s->result == DR_RESULT_FAILED ? &s->outcome : NULL, NULL);
 	return true;
 }
 

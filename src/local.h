@@ -58,6 +58,8 @@ struct dr_local_options {
 	/* Asked of a task that another run may have made meanwhile, claimed by us by now: 1 when the journal,
 	 * read on, says that it is up to date. */
 	int (*look)(void *arg, uint32_t task);
+	/* How many processes the kernel has killed for want of memory; NULL: dr_memory_kills tells. */
+	uint64_t (*memory_kills)(void *arg);
 	bool (*others)(void *arg); /* has another run recorded something since it was last read? */
 	void *arg;
 };

@@ -35,6 +35,7 @@ enum option {
 	OPT_BY,
 	OPT_FAN_IN,
 	OPT_SLOTS,
+	OPT_MEMORY,
 	OPT_RETRIES,
 	OPT_TIMEOUT,
 	OPT_KEEP,
@@ -52,6 +53,7 @@ enum option {
 	OPT_FORGET,
 	OPT_MAX_FAILURES,
 	OPT_DURABLE,
+	OPT_RESERVE,
 	OPT_WAIT,
 	OPT_JOBSERVER_STYLE,
 	OPT_REPORT,
@@ -88,6 +90,7 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_BY] = { 0, "by", DR_ARG_NEEDED, "COLUMN…", "of a merge: one tree for each of their values" },
 	[OPT_FAN_IN] = { 0, "fan-in", DR_ARG_NEEDED, "N", "how many files a merge takes at most (2), or all" },
 	[OPT_SLOTS] = { 0, "slots", DR_ARG_NEEDED, "N", "slots that a task holds (1)" },
+	[OPT_MEMORY] = { 0, "memory", DR_ARG_NEEDED, "SIZE", "memory that a task needs: 500M, 8G" },
 	[OPT_RETRIES] = { 0, "retries", DR_ARG_NEEDED, "N", "further tries after a failure (0)" },
 	[OPT_TIMEOUT] = { 0, "timeout", DR_ARG_NEEDED, "TIME", "end a task that takes longer: 90s, 5m, 2h" },
 	[OPT_KEEP] = { 0, "keep", DR_ARG_NEEDED, "yes|no", "whether outputs that only later stages read stay" },
@@ -105,6 +108,7 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_FORGET] = { 0, "forget", DR_ARG_NONE, NULL, "drop the records of TARGETs: they are made again" },
 	[OPT_MAX_FAILURES] = { 0, "max-failures", DR_ARG_NEEDED, "N", "start nothing more after N failures (1; with -k no limit)" },
 	[OPT_DURABLE] = { 0, "durable", DR_ARG_NONE, NULL, "sync each output and its record before going on" },
+	[OPT_RESERVE] = { 0, "reserve", DR_ARG_NEEDED, "SIZE", "start nothing that would leave less of a disk free: 20G" },
 	[OPT_WAIT] = { 0, "wait", DR_ARG_NEEDED, "SECONDS", "how long another run may keep the state locked (10)" },
 	[OPT_JOBSERVER_STYLE] = { 0, "jobserver-style", DR_ARG_NEEDED, "both|pipe|fifo|none", "how tasks are told of our jobserver (both)" },
 	[OPT_REPORT] = { 0, "report", DR_ARG_NEEDED, "FILE", "write the run into FILE as a page for a browser" },
@@ -251,6 +255,11 @@ set_number(struct parser *p, enum option o, const char *value)
 	uint64_t n;
 	int64_t ns;
 
+	if (o == OPT_RESERVE) {
+		if (dr_parse_size(dr_str(value), &p->out->options.reserve))
+			return bad_value(p, o, value, "a size such as 500M or 20G");
+		return 0;
+	}
 	if (o == OPT_WAIT) {
 		if (dr_parse_duration(dr_str(value), &ns))
 			return bad_value(p, o, value, "a time such as 10 or 5m");
@@ -399,6 +408,7 @@ apply(struct parser *p, enum option o, const char *value)
 	case OPT_ALL: opt->clean_all = true; return 0;
 	case OPT_ORPHANS: opt->clean_orphans = true; return 0;
 	case OPT_DURABLE: opt->durable = true; return 0;
+	case OPT_RESERVE:
 	case OPT_MAX_FAILURES:
 	case OPT_WAIT: return set_number(p, o, value);
 	case OPT_HELP: p->what = DR_CL_HELP; return 0;

@@ -52,6 +52,12 @@ void dr_boot(struct dr_boot *b);
 
 uint32_t dr_processors(void);  /* that we may run on, at least 1 */
 int dr_load(double *one_minute); /* 0 or -1 where it cannot be known */
+/* Bytes that processes can have before something is swapped or killed: of the machine, and of the control groups that we are in.
+ * UINT64_MAX: the system does not tell. */
+uint64_t dr_memory_available(void);
+double dr_memory_pressure(void); /* the share of the last 10 s in which nothing went on for want of memory; 0 where that is not known */
+uint64_t dr_memory_kills(void);  /* how many processes the kernel has killed for want of memory, since the machine is up */
+int dr_disk_space(int dirfd, const char *path, uint64_t *bytes); /* of the file system of a directory, for us; -1 with errno */
 uint64_t dr_arg_max(void);     /* bytes that argv and environment may take together */
 const char *dr_signal_name(int sig); /* "SIGKILL"; "signal 77" never NULL, static storage */
 

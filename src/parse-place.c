@@ -379,7 +379,9 @@ resolve_builtin(const struct lookup *l, enum builtin b, struct dr_str name, stru
 	case B_INDEX:
 		return resolve_row(l, b == B_ARG, out);
 	case B_MEMORY:
-		return cannot(l, "there is no `memory` key that would say it");
+		if (!sc->stage || !sc->stage->memory_text.n)
+			return cannot(l, "there is no `memory` key that would say it");
+		return 0;
 	case B_TMP:
 	case B_SLOTS:
 	case B_SLOT:

@@ -188,6 +188,19 @@ take_pool(struct dr_stage_reader *g, const struct dr_key *k)
 					   ": one is made by 'pool NAME = LIMIT' at the margin");
 }
 
+/* What a task claims, before the command, which may tell it on. */
+static void
+take_claim(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key *k)
+{
+	struct dr_str text;
+
+	g->sc.where = DR_WHERE_CONSTANT;
+	if (key == DR_KEY_MEMORY && k->value.text.n)
+		dr_parse_bytes(g->ps, &g->sc, k, &g->st->memory, &g->st->memory_text);
+	else if (key == DR_KEY_DISK && k->value.text.n)
+		dr_parse_bytes(g->ps, &g->sc, k, &g->st->disk, &text);
+}
+
 /* The keys that have one value of few bytes. */
 static void
 take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key *k)
@@ -462,6 +475,8 @@ dr_parse_stage_block(struct dr_parse *ps, const struct dr_block *b)
 				check_each(&g, &b->keys[i]);
 			if (pass == 0 && key == DR_KEY_BY)
 				check_by(&g, &b->keys[i]);
+			if (pass == 0)
+				take_claim(&g, key, &b->keys[i]);
 			passes[pass](&g, key, suffix, &b->keys[i]);
 		}
 	}

@@ -148,6 +148,8 @@ int dr_template_add(struct dr_parse *ps, struct dr_template *t, uint32_t *cap, c
 enum dr_path_use { DR_PATH_OUT, DR_PATH_PART };
 int dr_parse_number(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k, uint32_t least,
 		    uint32_t *n);
+/* Bytes, and the text as written. */
+int dr_parse_bytes(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k, uint64_t *bytes, struct dr_str *text);
 int dr_parse_time(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k, int64_t *ns);
 /* The index of the value in a list of words ended by NULL, or -1. */
 int dr_parse_choice(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k,

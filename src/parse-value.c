@@ -61,6 +61,20 @@ dr_parse_time(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_ke
 }
 
 int
+dr_parse_bytes(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k, uint64_t *bytes, struct dr_str *text)
+{
+	struct dr_str s;
+
+	if (constant(ps, sc, k, &s))
+		return -1;
+	if (dr_parse_size(s, bytes))
+		return COMPLAIN(ps, k, "'%.*s' is not a size for '%.*s': write 500M, 1.5G or 2T", (int)s.n, s.p, (int)k->name.n,
+				k->name.p);
+	*text = s;
+	return 0;
+}
+
+int
 dr_parse_choice(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_key *k,
 		const char *const *words)
 {

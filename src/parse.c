@@ -15,8 +15,8 @@ const char *const dr_parse_blocks[] = {
 };
 
 const char *const dr_parse_placeholders[] = {
-	"in",   "in.NAME", "in:list", "in:list0", "out", "out.NAME", "arg",   "tmp",   "slots", "slot", "index", "attempt",
-	"name", "stem",    "ext", "dir",      ".name", ".stem", ".ext",  ".dir", NULL,
+	"in",    "in.NAME", "in:list", "in:list0", "out",  "out.NAME", "arg",   "tmp",   "slots", "memory", "slot",
+	"index", "attempt", "name",    "stem",     "ext",  "dir",      ".name", ".stem", ".ext",  ".dir",   NULL,
 };
 
 static const struct dr_key *

@@ -139,6 +139,8 @@ struct dr_stage {
 	uint32_t slots_most; /* of a..b, where idle ones are to be had; 0: the same */
 	enum dr_style jobserver;
 	uint32_t pool;  /* the number of its pool, from 1: pipeline.pools[pool - 1]; 0: none */
+	uint64_t memory, disk; /* bytes that a task claims; 0: none */
+	struct dr_str memory_text; /* as written; empty: there is no such key */
 	uint32_t retries;
 	int64_t timeout;    /* ns; 0: none */
 	struct dr_env *env; /* the margin's first, then the stage's; a later one wins */

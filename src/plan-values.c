@@ -186,6 +186,9 @@ get(void *ctx, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct 
 	case DR_PH_TMP:
 		dr_buf_adds(buf, tv->tmp ? tv->tmp : "");
 		return 0;
+	case DR_PH_MEMORY:
+		dr_buf_addstr(buf, pl->pipeline->stages[t->stage].memory_text);
+		return 0;
 	case DR_PH_SLOTS:
 		dr_buf_addf(buf, "%" PRIu32, tv->slots);
 		return 0;

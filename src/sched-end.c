@@ -34,6 +34,8 @@ dr_sched_halt(struct dr_sched *s)
 	s->halted = true;
 	s->narrow.n = s->wide.n = s->timed.n = 0;
 	dr_pools_clear(&s->pools);
+	s->claims.blocked.n = s->claims.alone.n = 0;
+	s->claims.admitted = DR_NONE;
 	s->gather.task = DR_NONE;
 	s->wants = false;
 	s->wake = -1;
@@ -152,6 +154,7 @@ dr_sched_ended(struct dr_sched *s, uint32_t task, enum dr_result result, int64_t
 		return;
 	r = dr_slots_vacate(&s->slots, s->mark[task]);
 	dr_sched_leave_pool(s, task);
+	dr_claims_give(&s->claims, task);
 	switch (result) {
 	case DR_RESULT_DONE:
 		dr_sched_complete(s, task, &r.grant);
@@ -160,13 +163,17 @@ dr_sched_ended(struct dr_sched *s, uint32_t task, enum dr_result result, int64_t
 		dr_sched_failed_try(s, task, r.grant.attempt, &r.grant, now);
 		break;
 	case DR_RESULT_AGAIN:
+	case DR_RESULT_ALONE:
 		if (s->halted) {
 			dr_sched_finish(s, task, DR_SKIPPED, &r.grant);
 			break;
 		}
 		s->mark[task] = r.grant.attempt - 1;
 		dr_sched_set_state(s, task, DR_READY, &r.grant);
-		dr_sched_enqueue(s, task);
+		if (result == DR_RESULT_ALONE)
+			dr_ready_push(&s->claims.alone, task);
+		else
+			dr_sched_enqueue(s, task);
 		break;
 	}
 }

@@ -2,6 +2,7 @@
 #ifndef DR_SCHED_PRIVATE_H
 #define DR_SCHED_PRIVATE_H
 
+#include "sched-claims.h"
 #include "sched-pool.h"
 #include "sched-queue.h"
 #include "sched-slots.h"
@@ -22,6 +23,7 @@ struct dr_sched {
 	struct dr_ready narrow,
 		wide;          /* tasks of one slot, and of more: these may not stand in the others' way */
 	struct dr_pools pools; /* a task takes its place when it leaves its queue to be started */
+	struct dr_claims claims;
 	struct dr_timed timed; /* between two tries, or busy */
 	/* A number a task: of its slot while it runs; else of the tries that failed; while skip_consumers is
 	 * at work, the next task of its stack (a task that waits has had no tries). */

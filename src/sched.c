@@ -11,6 +11,7 @@
 enum {
 	BUSY_MS = 100,   /* what another run is making is asked for again */
 	LOAD_MS = 1000, /* the load falls no quicker than that */
+	ROOM_MS = 1000, /* memory and disk, that others may let go of */
 };
 
 uint32_t
@@ -77,7 +78,7 @@ fill(struct dr_sched *s)
 		s->wanted++;
 		wide += dr_sched_need(s, t) > 1;
 	}
-	if (dr_pools_init(&s->pools, s->graph, s->o.stages, s->o.pools, s->o.n_pools) ||
+	if (dr_claims_init(&s->claims, s->graph, &s->o) || dr_pools_init(&s->pools, s->graph, s->o.stages, s->o.pools, s->o.n_pools) ||
 	    dr_grow(&s->narrow.v, &s->narrow.cap, s->wanted - wide, sizeof(*s->narrow.v)) ||
 	    dr_grow(&s->wide.v, &s->wide.cap, wide, sizeof(*s->wide.v)))
 		return -1;
@@ -143,6 +144,7 @@ dr_sched_free(struct dr_sched *s)
 	free(s->wide.v);
 	free(s->timed.v);
 	dr_pools_free(&s->pools);
+	dr_claims_free(&s->claims);
 	free(s->mark);
 	free(s->settling);
 	free(s->next);
@@ -167,15 +169,22 @@ held_back(struct dr_sched *s, int64_t now)
 	return false;
 }
 
-/* The best task of a queue whose pool has a place for it; the others step aside. */
+/* The best task of a queue whose pool has a place for it, and for which there is room; the others step aside. */
 static uint32_t
-top_of(struct dr_sched *s, struct dr_ready *q)
+top_of(struct dr_sched *s, struct dr_ready *q, int64_t now)
 {
 	uint32_t task;
 
-	while ((task = dr_ready_top(q)) != DR_NONE && dr_pools_full(&s->pools, task)) {
-		dr_ready_pop(q);
-		dr_pools_block(&s->pools, task);
+	while ((task = dr_ready_top(q)) != DR_NONE) {
+		if (dr_pools_full(&s->pools, task)) {
+			dr_ready_pop(q);
+			dr_pools_block(&s->pools, task);
+		} else if (dr_claims_hold(&s->claims, &s->slots, task, s->gather.task, now)) {
+			dr_ready_pop(q);
+			dr_claims_block(&s->claims, task);
+		} else {
+			break;
+		}
 	}
 	return task;
 }
@@ -184,10 +193,17 @@ top_of(struct dr_sched *s, struct dr_ready *q)
 static uint32_t
 pick(struct dr_sched *s, int64_t now)
 {
-	uint32_t narrow = top_of(s, &s->narrow), wide = s->gather.task;
+	uint32_t narrow, wide = s->gather.task, admitted;
 
+	/* Both first: what steps aside may be what is to come before the other. */
+	top_of(s, &s->narrow, now);
+	top_of(s, &s->wide, now);
+	admitted = dr_claims_admit(&s->claims, &s->slots, now);
+	if (admitted != DR_NONE)
+		dr_sched_enqueue(s, admitted);
+	narrow = top_of(s, &s->narrow, now);
 	if (wide == DR_NONE)
-		wide = top_of(s, &s->wide);
+		wide = top_of(s, &s->wide, now);
 	else if (now < s->gather.pause)
 		wide = DR_NONE;
 	else if (s->gather.had)
@@ -243,16 +259,21 @@ start(struct dr_sched *s, uint32_t task, uint32_t slots, int64_t now, struct dr_
 	/* Room for its way back too: its end can't fail. */
 	if (dr_slots_reserve(&s->slots) ||
 	    dr_grow(&s->timed.v, &s->timed.cap, (size_t)s->timed.n + s->slots.n_running + 1,
-		    sizeof(*s->timed.v))) {
+		    sizeof(*s->timed.v)) ||
+	    dr_grow(&s->claims.alone.v, &s->claims.alone.cap, (size_t)s->claims.alone.n + s->slots.n_running + 1,
+		    sizeof(*s->claims.alone.v))) {
 		dr_err_nomem(err);
 	} else {
 		g.slot = dr_slots_next(&s->slots);
 		rc = s->ex->start(s->ex, task, &g, err);
 	}
+	if (s->claims.admitted == task)
+		s->claims.admitted = DR_NONE;
 	if (rc != DR_STARTED)
 		dr_sched_leave_pool(s, task);
 	switch (rc) {
 	case DR_STARTED:
+		dr_claims_take(&s->claims, task);
 		dr_slots_occupy(&s->slots, task, &g);
 		dr_crowd_started(&s->crowd, &s->slots, now);
 		s->mark[task] = g.slot;
@@ -287,6 +308,43 @@ wake_timed(struct dr_sched *s, int64_t now)
 	}
 }
 
+/* Those that are to run alone, when what runs has ended. 0: there are none; 1: nothing else starts now; -1 with err. */
+static int
+start_alone(struct dr_sched *s, int64_t now, bool *keep, struct dr_err *err)
+{
+	struct dr_claims *c = &s->claims;
+	uint32_t need, idle, task = dr_ready_top(&c->alone);
+
+	c->solo = c->solo && s->slots.n_running;
+	if (c->solo || (task != DR_NONE && s->slots.n_running))
+		return 1;
+	if (task == DR_NONE)
+		return 0;
+	if (held_back(s, now))
+		return 1;
+	need = dr_sched_need(s, task);
+	idle = dr_slots_take(&s->slots, need);
+	s->gather.had = 0; /* its tokens are used now */
+	if (!idle) {
+		*keep = s->wants = true;
+		return 1;
+	}
+	dr_ready_pop(&c->alone);
+	dr_pools_take(&s->pools, task);
+	if (start(s, task, idle < need ? idle : need, now, err) < 0)
+		return -1;
+	c->solo = s->slots.n_running > 0;
+	return c->solo ? 1 : 0;
+}
+
+/* Something waits for room, and nothing will make any. */
+static bool
+is_stuck(const struct dr_sched *s)
+{
+	return !s->slots.n_running && s->claims.blocked.n && s->claims.admitted == DR_NONE && s->gather.task == DR_NONE &&
+	       !s->narrow.n && !s->wide.n && !s->timed.n;
+}
+
 /* 0, or -1 with err: see start. *keep: idle tokens are being gathered. */
 static int
 start_all(struct dr_sched *s, int64_t now, bool *keep, struct dr_err *err)
@@ -295,7 +353,7 @@ start_all(struct dr_sched *s, int64_t now, bool *keep, struct dr_err *err)
 	uint32_t task, slots;
 	int rc = 0;
 
-	while (!rc && !s->halted && (task = pick(s, now)) != DR_NONE) {
+	while (!rc && !s->halted && !(rc = start_alone(s, now, keep, err)) && (task = pick(s, now)) != DR_NONE) {
 		if (held_back(s, now)) {
 			/* Its tokens go back with the others, so that it begins anew. */
 			s->gather.had = 0;
@@ -324,7 +382,7 @@ dr_sched_pump(struct dr_sched *s, int64_t now, struct dr_err *err)
 	s->wake = -1;
 	wake_timed(s, now);
 	dr_sched_settle(s);
-	if (start_all(s, now, &keep, &why)) {
+	if (start_all(s, now, &keep, &why) || (is_stuck(s) && dr_claims_tell(&s->claims, &why))) {
 		if (err)
 			*err = why;
 		dr_sched_halt(s);
@@ -333,6 +391,8 @@ dr_sched_pump(struct dr_sched *s, int64_t now, struct dr_err *err)
 	if (!keep)
 		dr_slots_give(&s->slots);
 	wake = s->wake >= 0 ? s->wake : INT64_MAX;
+	if (s->claims.blocked.n && now + ROOM_MS * DR_MS < wake)
+		wake = now + ROOM_MS * DR_MS;
 	if (s->timed.n && s->timed.v[0].when < wake)
 		wake = s->timed.v[0].when;
 	if (dr_gather_wake(&s->gather, now) < wake)

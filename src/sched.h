@@ -46,6 +46,14 @@ struct dr_tokens {
 	bool (*may_start)(struct dr_tokens *t);
 };
 
+/* What there is beside slots, for tasks that claim some of it. Either may be NULL: then there is no end of it. */
+struct dr_room {
+	/* Bytes of memory that can be had now; *pressed: whatever it says, processes are waiting for memory. */
+	uint64_t (*memory)(struct dr_room *r, bool *pressed);
+	/* Bytes that can be written now to a file system, by number, without going below what is to stay free. */
+	uint64_t (*disk)(struct dr_room *r, uint32_t volume);
+};
+
 /* Per stage, as the pipeline says. */
 struct dr_sched_stage {
 	uint32_t slots; /* UINT32_MAX or more than the limit: all */
@@ -55,12 +63,15 @@ struct dr_sched_stage {
 	bool missing;   /* its tasks do without inputs whose producers failed: see `enough` */
 	bool tolerated; /* a failure is not counted for max_failures, as what it is for does without it */
 	uint32_t pool; /* the number of its pool, from 1; 0: none */
+	uint64_t memory, disk; /* bytes that a task claims while it runs; 0: none */
+	uint32_t volume;       /* where it writes: a number for `disk` above */
 };
 
 enum dr_result {
 	DR_RESULT_DONE,
 	DR_RESULT_FAILED,
 	DR_RESULT_AGAIN, /* run it once more, not counted as a try */
+	DR_RESULT_ALONE, /* the same, and with nothing beside it */
 };
 
 struct dr_sched_options {
@@ -68,6 +79,10 @@ struct dr_sched_options {
 	uint32_t n_stages;
 	const uint32_t *pools; /* how many tasks of each pool may run at a time; only read by dr_sched_new */
 	uint32_t n_pools;
+	struct dr_room *room;  /* NULL: nothing is claimed */
+	/* By task: bytes that it will write, about. Then every task claims that much, if its stage does not say more, and none starts
+	 * unless something is left. NULL: only what stages say. */
+	const uint64_t *bytes;
 	uint32_t limit;        /* most slots ever; 0 counts as 1 */
 	bool keep_going;       /* -k */
 	bool ignore;           /* -i: a failure (after all its tries) counts as done */

@@ -47,6 +47,7 @@ struct dr_options {
 	bool clean_all, clean_orphans; /* --clean: instead of targets */
 	bool json;                     /* of what is asked for, of -n and of --explain */
 	uint32_t max_failures; /* 0: not given */
+	uint64_t reserve;      /* --reserve: bytes of a disk that are to stay free */
 	bool durable;          /* --durable: each output is synced before it is recorded */
 	int64_t wait;          /* ns that another run's lock may keep us */
 	const char *report, *trace; /* files; NULL: none */

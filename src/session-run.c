@@ -20,6 +20,7 @@
 #include "os.h"
 #include "publish.h"
 #include "sched.h"
+#include "session-space.h"
 
 extern char **environ;
 
@@ -35,6 +36,7 @@ struct dr_run {
 	struct dr_jobserver *jobserver;
 	struct dr_publisher *publisher;
 	struct dr_barrier *barrier;
+	struct dr_space space;
 	struct dr_local *local;
 	struct dr_ledger *ledger; /* or NULL */
 	int pid;                  /* of the task started last */
@@ -135,6 +137,19 @@ on_token(void *arg, int fd, short revents)
 }
 
 static void
+tell_alone(struct dr_run *r, uint32_t task)
+{
+	struct dr_session *s = r->session;
+
+	dr_buf_reset(&s->path);
+	dr_plan_task_name(s->plan, task, &s->path);
+	dr_buf_reset(&s->text);
+	dr_buf_escape(&s->text, dr_buf_str(&s->path));
+	dr_buf_adds(&s->text, ": killed as there was no memory left; it runs once more, alone ('memory' would say what it needs)");
+	say(r, dr_buf_cstr(&s->text));
+}
+
+static void
 on_ended(void *arg, const struct dr_task_end *e)
 {
 	struct dr_run *r = arg;
@@ -142,6 +157,8 @@ on_ended(void *arg, const struct dr_task_end *e)
 	r->last.task = e->task;
 	r->last.cancelled = e->how == DR_HOW_CANCELLED;
 	r->last.failed = e->result == DR_RESULT_FAILED;
+	if (e->result == DR_RESULT_ALONE)
+		tell_alone(r, e->task);
 	if (r->session->host.ended)
 		r->session->host.ended(r->session->host.arg, e);
 }
@@ -361,6 +378,8 @@ open_sched(struct dr_run *r)
 		.seed = dr_random64(),
 		.shuffle = s->makeflags.shuffle,
 		.shuffle_seed = s->makeflags.shuffle_seed,
+		.room = r->space.claimed ? &r->space.room : NULL,
+		.bytes = s->options.reserve ? r->space.bytes : NULL,
 		.changed = on_changed,
 		.enough = enough,
 		.fresh = fresh,
@@ -382,6 +401,9 @@ open_sched(struct dr_run *r)
 			.retries = p->stages[i].retries,
 			.frees = frees(s, i),
 			.pool = p->stages[i].pool,
+			.memory = p->stages[i].memory,
+			.disk = p->stages[i].disk,
+			.volume = r->space.volume[i],
 			.missing = p->stages[i].missing_ok,
 			.tolerated = tolerated[i],
 		};
@@ -417,7 +439,7 @@ open_run(struct dr_run *r)
 	if (s->host.opened && s->host.opened(s->host.arg, r->loop, r->jobserver, r->err))
 		return -1;
 	r->publisher = dr_publisher_new(s->plan, s->disk, s->journal, s->lock, s->run, r->err);
-	if (!r->publisher || dr_session_barrier(s, dr_now(), DURABLE_NS, &r->barrier, r->err))
+	if (!r->publisher || dr_session_space_open(s, &r->space, r->err) || dr_session_barrier(s, dr_now(), DURABLE_NS, &r->barrier, r->err))
 		return -1;
 	dr_publisher_endure(r->publisher, r->barrier, dr_realtime() + DURABLE_NS, s->options.durable);
 	return open_local(r) || open_sched(r) || open_signals(r) ? -1 : 0;
@@ -433,6 +455,7 @@ close_run(struct dr_run *r)
 	dr_barrier_free(r->barrier);
 	dr_jobserver_close(r->jobserver);
 	dr_loop_free(r->loop);
+	dr_session_space_close(&r->space);
 	free(r->stages);
 	r->session->running = NULL;
 	if (r->session->host.closed)

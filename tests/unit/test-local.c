@@ -64,6 +64,7 @@ struct bed {
 	int64_t ahead;
 	uint32_t held, looks;
 	bool made_by_other, others;
+	uint64_t kills;
 };
 
 static int
@@ -782,6 +783,49 @@ input_changed_meanwhile(void **state)
 	bed_free(b);
 }
 
+/* The kernel has killed something, the second time too. */
+static uint64_t
+more_kills(void *arg)
+{
+	return ++((struct bed *)arg)->kills;
+}
+
+static uint64_t
+no_kills(void *arg)
+{
+	(void)arg;
+	return 7;
+}
+
+static void
+killed_for_want_of_memory(void **state)
+{
+	struct bed *b = bed_new("task a\n  run = echo said; kill -9 $$\n"
+				"task b\n  uses = x\n  run = [ -e ran ] || { touch ran; exit 137; }\n"
+				"task x\n  out = x\n  run = touch {out}\n");
+
+	(void)state;
+	b->lo.memory_kills = more_kills;
+	b->so.keep_going = true;
+	bed_open(b);
+	bed_run(b);
+	/* Once more, not counted as a try, and then it has failed. */
+	assert_int_equal(b->seen[0].starts, 2);
+	assert_int_equal(b->seen[0].last.result, DR_RESULT_FAILED);
+	assert_int_equal(b->seen[0].last.how, DR_HOW_SIGNAL);
+	assert_int_equal(b->seen[0].last.outcome.tries, 1);
+	assert_int_equal(b->seen[1].starts, 2);
+	assert_int_equal(state_of(b, 1), DR_DONE);
+	bed_free(b);
+
+	b = bed_new("task a\n  run = kill -9 $$\n");
+	b->lo.memory_kills = no_kills;
+	bed_open(b);
+	bed_run(b);
+	assert_int_equal(b->seen[0].starts, 1);
+	bed_free(b);
+}
+
 /* Without a descriptor left it is tried again later, and nothing is held meanwhile. */
 static void
 no_descriptors(void **state)
@@ -902,6 +946,7 @@ main(void)
 		cmocka_unit_test(made_by_another_run),
 		cmocka_unit_test(looked_up_beside_others),
 		cmocka_unit_test(input_changed_meanwhile),
+		cmocka_unit_test(killed_for_want_of_memory),
 		cmocka_unit_test(no_descriptors),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(descriptions),

@@ -583,7 +583,7 @@ suitable(const char *name)
 	static const char *const values[][2] = {
 		{ "jobs", "3" },      { "load-average", "2" }, { "output-sync", "line" }, { "graph", "dot" },
 		{ "explain", "x" },   { "max-failures", "2" }, { "wait", "5" },           { "jobserver-style", "none" }, { "progress", "bar" },
-		{ "color", "never" }, { "export", "make" },
+		{ "color", "never" }, { "export", "make" },    { "reserve", "20G" },
 	};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
