@@ -260,7 +260,13 @@ find_program(struct launch *la)
 		return name;
 	se->program = strdup(name);
 	se->found = strdup(path);
-	return se->program && se->found ? se->found : name;
+	if (se->program && se->found)
+		return se->found;
+	/* One without the other would be taken for both the next time. */
+	free(se->program);
+	free(se->found);
+	se->program = se->found = NULL;
+	return name;
 }
 
 static int
