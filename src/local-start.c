@@ -341,6 +341,8 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 		return DR_START_FAILED;
 	if (!rc) {
 		l->flags[task] |= DR_LOCAL_WAS_BUSY;
+		if (l->o.busy)
+			l->o.busy(l->o.arg, task);
 		return DR_START_BUSY;
 	}
 	was_busy = l->flags[task] & DR_LOCAL_WAS_BUSY;

@@ -55,6 +55,7 @@ struct dr_local_options {
 	void (*ended)(void *arg,
 		      const struct dr_task_end *e); /* for showing; NULL is fine, as for the others */
 	void (*started)(void *arg, uint32_t task, int pid);
+	void (*busy)(void *arg, uint32_t task); /* another run is making it */
 	/* Asked of a task that another run may have made meanwhile, claimed by us by now: 1 when the journal,
 	 * read on, says that it is up to date. */
 	int (*look)(void *arg, uint32_t task);

@@ -53,6 +53,7 @@ struct dr_run {
 		bool cancelled, failed;
 	} last;
 	struct dr_quiet quiet;
+	struct dr_waiting waiting;
 	bool failed;  /* a failure of our own: err has it */
 	bool others;  /* other runs have written to the journal meanwhile */
 	struct dr_err *err;
@@ -234,6 +235,14 @@ on_started(void *arg, uint32_t task, int pid)
 	r->pid = pid;
 }
 
+static void
+on_busy(void *arg, uint32_t task)
+{
+	struct dr_run *r = arg;
+
+	r->waiting.task = task;
+}
+
 static int
 look(void *arg, uint32_t task)
 {
@@ -309,6 +318,7 @@ open_local(struct dr_run *r)
 		.grace = GRACE,
 		.ended = on_ended,
 		.started = on_started,
+		.busy = on_busy,
 		.look = look,
 		.others = others,
 		.arg = r,
@@ -529,6 +539,17 @@ pumped(struct dr_run *r)
 }
 
 static void
+wait_for_others(struct dr_run *r, int64_t now)
+{
+	struct dr_sched_counts counts;
+
+	if (r->waiting.task == DR_NONE)
+		return;
+	dr_sched_counts(r->sched, &counts);
+	dr_session_waiting(r->session, &r->waiting, counts.running, now);
+}
+
+static void
 turns(struct dr_run *r)
 {
 	const struct dr_host *h = &r->session->host;
@@ -545,6 +566,7 @@ turns(struct dr_run *r)
 		r->err = r->failed ? &ignored : first; /* the first error is the one that counts */
 		if (dr_sched_finished(r->sched))
 			break;
+		wait_for_others(r, now);
 		wake = dr_local_busy(r->local) ? now : dr_sched_wake(r->sched);
 		pumped(r);
 		if (h->tick)
@@ -628,7 +650,7 @@ last_barrier(struct dr_run *r)
 int
 dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 {
-	struct dr_run r = { .session = s, .others = s->counts.flux > 0, .token_fd = -1, .barrier_fd = -1, .last = { .task = DR_NONE }, .err = err };
+	struct dr_run r = { .session = s, .others = s->counts.flux > 0, .token_fd = -1, .barrier_fd = -1, .last = { .task = DR_NONE }, .waiting = { .task = DR_NONE }, .err = err };
 	struct dr_sched_counts counts;
 	struct dr_err ignored;
 	int status = DR_SYSTEM;

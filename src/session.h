@@ -115,6 +115,14 @@ int dr_session_barrier(struct dr_session *s, int64_t began, int64_t least, struc
 int dr_session_refuse_own(struct dr_session *s, struct dr_err *err);
 /* The run reads no outputs any more that others may reclaim. */
 void dr_session_unuse(struct dr_session *s);
+/* Whom a run waits for that has nothing else to do: told when it has lasted a second, and once for each of them. */
+struct dr_waiting {
+	uint32_t task; /* that another run is making, or DR_NONE */
+	int64_t since; /* dr_now's clock; 0: it does not wait */
+	uint64_t told; /* the run that was named last */
+};
+/* Each turn, with how many tasks of ours run. */
+void dr_session_waiting(struct dr_session *s, struct dr_waiting *w, uint32_t running, int64_t now);
 /* Records outputs that stand as done. 0 or -1. */
 int dr_session_adopt(struct dr_session *s, struct dr_err *err);
 /* Reclaims what an earlier run should have: it died before it came to that, or `keep` said otherwise then. 0 or -1. */

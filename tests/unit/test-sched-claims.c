@@ -33,7 +33,7 @@ struct world {
 	uint64_t written[TASKS]; /* by task, when it has ended */
 	uint64_t most, now_on;   /* on the disk */
 	char log[512];           /* numbers of tasks as they start */
-	uint32_t running;
+	uint32_t running, held, busy; /* busy: starts that find another run at it */
 	int64_t now;
 	struct dr_err err;
 };
@@ -62,17 +62,23 @@ fake_disk(struct dr_room *r, uint32_t volume)
 	return w->disk > w->now_on ? w->disk - w->now_on : 0;
 }
 
+static struct world *
+of_tokens(struct dr_tokens *t)
+{
+	return (struct world *)((char *)t - offsetof(struct world, tok));
+}
+
 static int
 take(struct dr_tokens *t)
 {
-	(void)t;
+	of_tokens(t)->held++;
 	return 1;
 }
 
 static void
 give(struct dr_tokens *t)
 {
-	(void)t;
+	assert_true(of_tokens(t)->held-- > 0);
 }
 
 static bool
@@ -90,6 +96,10 @@ fake_start(struct dr_executor *ex, uint32_t task, const struct dr_grant *g, stru
 
 	(void)err;
 	(void)g;
+	if (w->busy) {
+		w->busy--;
+		return DR_START_BUSY;
+	}
 	snprintf(w->log + n, sizeof(w->log) - n, "%s%" PRIu32, n ? " " : "", task);
 	w->running++;
 	return DR_STARTED;
@@ -418,6 +428,27 @@ alone_after_all_others(void **state)
 	assert_true(dr_sched_finished(w->s));
 }
 
+/* What another run is making keeps no token and no claim of ours, and is asked for again. */
+static void
+others_keep_nothing(void **state)
+{
+	struct world *w = *state;
+
+	w->memory = 10;
+	w->stages[0].memory = 6;
+	tasks(w, 0, 3);
+	w->busy = 3;
+	begin(w);
+	started(w, "");
+	assert_int_equal(w->held, 0);
+	assert_true(dr_sched_wake(w->s) > w->now && dr_sched_wake(w->s) <= w->now + S / 10);
+	w->now += S;
+	started(w, "0");
+	assert_int_equal(w->held, 1);
+	end(w, 0, DR_RESULT_DONE);
+	started(w, "1");
+}
+
 /* A map and a merge by two, whose bytes do not shrink, of which nothing is kept: at no time is there more than twice the data, and what
  * is running. Inputs go when their reader has ended, as the publisher does it. */
 static void
@@ -487,6 +518,7 @@ main(void)
 		TEST(the_one_that_fits),
 		TEST(what_is_expected_counts),
 		TEST(alone_after_all_others),
+		TEST(others_keep_nothing),
 		TEST(twice_the_data_at_most),
 	};
 
