@@ -94,7 +94,8 @@ show_line(const struct dr_diag *g, struct dr_buf *out)
 		to = text.n - col > SHOWN_AFTER ? col + SHOWN_AFTER : text.n;
 		while (inside_character(text, from))
 			from--;
-		while (inside_character(text, to))
+		/* Bytes that are no UTF-8 may go on like this as far as the column. */
+		while (to > col && inside_character(text, to))
 			to--;
 	}
 	dr_buf_adds(out, from ? "  …" : "  ");
