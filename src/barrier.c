@@ -39,6 +39,7 @@ struct dr_barrier {
 	int64_t due;
 	bool open;          /* BEGINS is written, and HOLDS is not */
 	bool broken;        /* something could not be synced: nothing can be vouched for any more */
+	bool ready;         /* dr_barrier_ready was called */
 	bool last;          /* the one of the run's end has begun */
 	bool threaded;
 	pthread_t thread;
@@ -171,7 +172,7 @@ dr_barrier_new(const struct dr_barrier_options *o, struct dr_barrier **out, stru
 	if (!b)
 		return dr_err_nomem(err);
 	b->o = *o;
-	b->due = o->began + o->first;
+	b->due = o->began;
 	b->pipe[0] = b->pipe[1] = -1;
 	pthread_mutex_init(&b->mutex, NULL);
 	pthread_cond_init(&b->changed, NULL);
@@ -346,12 +347,23 @@ dr_barrier_tick(struct dr_barrier *b, int64_t now)
 	if (state_of(b) == TOLD)
 		collect(b);
 	if (!b->broken && now >= b->due && state_of(b) == IDLE) {
-		if (b->next.n || b->due == b->o.began + b->o.first)
+		if (b->next.n || !b->threaded)
 			begin(b);
 		b->due = now + b->o.every;
 	}
 	/* While it is at work, it is the thread that calls. */
 	return b->broken || state_of(b) == WORKING ? -1 : b->due;
+}
+
+void
+dr_barrier_ready(struct dr_barrier *b)
+{
+	if (!b || b->ready)
+		return;
+	b->ready = true;
+	if (!b->threaded)
+		dr_barrier_tick(b, b->due);
+	dr_barrier_wait(b);
 }
 
 int

@@ -20,7 +20,6 @@ struct dr_barrier_options {
 	struct dr_journal *journal; /* both outlive the barrier */
 	uint64_t run;
 	int64_t began; /* of the run; dr_now's clock, as all times here */
-	int64_t first; /* ns after that the journal alone is synced: then a run that dies of a power cut is known to have been */
 	int64_t every; /* ns from one barrier to the next */
 	int64_t least; /* ns: a run that took less has none at its end */
 	void (*warn)(void *arg, const char *message); /* NULL is fine */
@@ -33,6 +32,9 @@ int dr_barrier_new(const struct dr_barrier_options *o, struct dr_barrier **out, 
 void dr_barrier_free(struct dr_barrier *b);
 /* An output has its name. tree: it is a directory. */
 void dr_barrier_add(struct dr_barrier *b, const char *path, bool tree);
+/* The journal is synced alone at first, so that a run that dies of a power cut is known to have been. To be called before the first output
+ * gets its name: waits for that, if it has begun. */
+void dr_barrier_ready(struct dr_barrier *b);
 /* Begins what is due, and records what has been done. Returns when to call it again without an event, or -1. */
 int64_t dr_barrier_tick(struct dr_barrier *b, int64_t now);
 /* Readable when the thread has something to tell to dr_barrier_tick; -1: there is no thread. */

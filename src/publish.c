@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "barrier.h"
 #include "err.h"
 #include "lock.h"
 #include "plan-values.h"
@@ -454,6 +455,8 @@ dr_publish_commit(struct dr_publisher *p, dr_published_fn fn, void *arg, struct 
 
 	if (dr_journal_pending(p->journal) && (dr_journal_flush(p->journal, err) || (n && dr_publish_sync_journal(p, err))))
 		return -1;
+	if (n)
+		dr_barrier_ready(p->barrier);
 	for (uint32_t i = 0; i < n; i++) {
 		int rc = give_names(p, p->ended[i], &error);
 

@@ -33,7 +33,6 @@ dr_session_barrier(struct dr_session *s, int64_t began, int64_t least, struct dr
 		.journal = s->journal,
 		.run = s->run,
 		.began = began,
-		.first = SECOND,
 		.every = 30 * SECOND,
 		.least = least,
 		.warn = warn,

@@ -210,15 +210,68 @@ vouch(struct dr_stale *s, uint32_t task, struct dr_err *err)
 	return dr_journal_add_barrier(s->journal, &rec) ? dr_err_nomem(err) : 0;
 }
 
+/* Since when a run of an earlier boot may have made things whose records are lost: it has said no farewell. */
+static int64_t
+lost_since(const struct dr_stale *s)
+{
+	int64_t since = INT64_MAX;
+
+	for (uint32_t i = 0; i < s->n_runs; i++) {
+		const struct dr_rec_run *r = &s->runs[i];
+
+		if ((r->boot.lo || r->boot.hi) && !is_boot(s, r->boot) && r->when < since &&
+		    !(s->options.lock && dr_lock_alive(s->options.lock, r->run)))
+			since = r->when;
+	}
+	return since;
+}
+
+/* Does an output that differs from its record come from such a run, rather than from somebody's hand? */
+static bool
+is_of_lost(const struct dr_stale *s, uint32_t task, int64_t since)
+{
+	const struct dr_graph *g = s->plan->graph;
+	const uint32_t *out = dr_graph_outputs(g, task);
+
+	for (uint32_t i = 0; i < g->tasks[task].n_out; i++) {
+		const struct dr_file *f = &g->files[out[i]];
+
+		if (!(f->flags & DR_FILE_ABSENT) && f->stamp.mtime >= since && f->stamp.mtime < s->options.boot.began)
+			return true;
+	}
+	return false;
+}
+
+/* What stands there has taken the place of what the record tells. That is forgotten, as with the farewell of the run that made it, which
+ * follows, the next look would take it for a change by hand. */
+static int
+forget_lost(struct dr_stale *s, struct dr_err *err)
+{
+	struct dr_graph *g = s->plan->graph;
+	int64_t since = lost_since(s);
+
+	for (uint32_t t = 0; since != INT64_MAX && t < g->n_tasks; t++) {
+		if ((s->seen[t] & (SEEN_RECORD | SEEN_CHANGED)) != (SEEN_RECORD | SEEN_CHANGED) || !is_of_lost(s, t, since))
+			continue;
+		s->seen[t] |= SEEN_UNSYNCED;
+		s->unsynced += g->tasks[t].n_out;
+		if (!s->options.dry && dr_journal_add_id(s->journal, DR_REC_FORGET, g->tasks[t].id))
+			return dr_err_nomem(err);
+	}
+	return 0;
+}
+
 int
 dr_stale_distrust(struct dr_stale *s, struct dr_err *err)
 {
 	struct dr_graph *g = s->plan->graph;
 
+	if (knows_boot(s) && forget_lost(s, err))
+		return -1;
 	for (uint32_t t = 0; s->boots.by && t < g->n_tasks; t++) {
 		int whole;
 
-		if (!(s->seen[t] & SEEN_RECORD) || !g->tasks[t].n_out || g->tasks[t].record == UINT64_MAX ||
+		if ((s->seen[t] & SEEN_UNSYNCED) || !(s->seen[t] & SEEN_RECORD) || !g->tasks[t].n_out || g->tasks[t].record == UINT64_MAX ||
 		    g->tasks[t].why != DR_WHY_NOT || is_vouched(s, t))
 			continue;
 		whole = are_whole(s, t, err);

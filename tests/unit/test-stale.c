@@ -1563,6 +1563,37 @@ contents_after_another_boot(void **state)
 	assert_true(w->counts.changed == 1);
 }
 
+/* A run of which the power cut has left nothing but its beginning has put something in the place of what is recorded. */
+static void
+written_by_a_lost_run(void **state)
+{
+	struct world *w = *state;
+	struct dr_rec_run lost = { .run = 2, .boot = { OLD_BOOT, 0 } };
+
+	inputs(w);
+	place_plan(w->p, base);
+	say_boot(w, 1, OLD_BOOT);
+	say_barrier(w, 1, DR_REC_ALWAYS);
+	for (uint32_t i = 0; i < 3; i++)
+		make(w, place_task(w->p, "m", i), (struct done){ .run = 1 });
+	make(w, place_task(w->p, "all", 0), (struct done){ .run = 1 });
+	make(w, place_task(w->p, "all", 1), (struct done){ .run = 1 });
+	say_run(w, DR_REC_BYE, 1, 11);
+	put(w, "m/b", "by hand");
+	lost.when = w->now;
+	assert_int_equal(dr_journal_add_run(w->journal, DR_REC_RUN, &lost), 0);
+	assert_int_equal(dr_journal_flush(w->journal, &w->p->err), 0);
+	put(w, "m/a", "torn");
+	boots(w, NEW_BOOT);
+	w->options.dry = true;
+	expect(w, base, "m/a:UNSYNCED all/1.1:INPUT all:UPSTREAM");
+	w->options.dry = false;
+	expect(w, base, "m/a:UNSYNCED all/1.1:INPUT all:UPSTREAM");
+	assert_true(w->counts.unsynced == 1 && w->counts.changed == 1);
+	/* The farewell has been said, and it is not forgotten. */
+	expect(w, base, "m/a:NEVER all/1.1:INPUT all:UPSTREAM");
+}
+
 int
 main(void)
 {
@@ -1611,6 +1642,7 @@ main(void)
 		TEST(a_damaged_record),
 		TEST(records_of_another_boot),
 		TEST(contents_after_another_boot),
+		TEST(written_by_a_lost_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
