@@ -15,7 +15,7 @@
  *				whom orphans go)
  *	-e CALL=HOW,WHEN[+]	the WHEN-th call of a kind (from 1), and with + all behind it, fail: HOW is an
  *				errno's name, or `short` for half a write. Kinds: calls.h
- *	-l FILE			names of the target's calls, one a line
+ *	-l FILE			names of the target's calls, one a line; a '-' behind it: -e leaves it alone
  *	-o FILE			what came to pass, one line:
  *		killed N CALL entry|exit STATUS gone=MS		(until all others had ended, with -a wait)
  *		ended STATUS calls=N hits=N guardian=0|1	(hits: calls that failed)
@@ -159,7 +159,8 @@ strike(struct stopper *s)
 	s->armed = false;
 }
 
-/* The target is at the entry of a call that is to fail. */
+/* The target is at the entry of a call that is to fail: it becomes one that no system has, or one that does
+ * less. */
 static void
 fail_call(struct stopper *s, pid_t tid)
 {
@@ -168,20 +169,25 @@ fail_call(struct stopper *s, pid_t tid)
 
 	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs))
 		return;
-	if (s->error) {
+	s->was = regs;
+	s->failing = true;
+	if (regs.orig_rax == SYS_brk)
+		/* It fails by telling where the heap ends, as when asked for 0. */
+		regs.rdi = 0;
+	else if (s->error)
 		regs.orig_rax = (unsigned long long)-1;
-		s->failing = true;
-	} else {
-		regs.rdx = regs.rdx > 1 ? regs.rdx / 2 : regs.rdx;
-	}
+	else if (regs.rdx > 1)
+		regs.rdx /= 2;
 	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs))
 		die(99, "set the registers");
 	s->hits++;
 #else
+	(void)s;
 	(void)tid;
 #endif
 }
 
+/* At its exit. A call leaves the registers of its arguments as they were, and compilers count on that. */
 static void
 fail_result(struct stopper *s, pid_t tid)
 {
@@ -190,7 +196,10 @@ fail_result(struct stopper *s, pid_t tid)
 
 	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs))
 		return;
-	regs.rax = (unsigned long long)-(long long)s->error;
+	regs.rdi = s->was.rdi;
+	regs.rdx = s->was.rdx;
+	if (s->error && s->was.orig_rax != SYS_brk)
+		regs.rax = (unsigned long long)-(long long)s->error;
 	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs))
 		die(99, "set the registers");
 #else
@@ -209,13 +218,32 @@ to_fail(struct stopper *s, const struct call *c)
 	return s->ever ? s->n_kind >= s->when : s->n_kind == s->when;
 }
 
+/* Of reads and writes only those of files are made to fail, and not of what was open before: a pipe to oneself has
+ * no disk that could be full. */
+static bool
+of_a_file(pid_t tid, uint64_t fd)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)tid, (int)fd);
+	return fd > 2 && !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
+static bool
+can_fail(pid_t tid, const struct call *c, const struct ptrace_syscall_info *info)
+{
+	return !c->name || (strcmp(c->kind, "read") != 0 && strcmp(c->kind, "write") != 0) ||
+	       of_a_file(tid, info->entry.args[0]);
+}
+
 /* The target has stopped at a call. True: it was struck there. */
 static bool
 at_call(struct stopper *s, pid_t tid)
 {
 	struct ptrace_syscall_info info;
 	static uint64_t nr;
-	bool entry;
+	bool entry, can;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info) < 0)
 		return false;
@@ -223,9 +251,10 @@ at_call(struct stopper *s, pid_t tid)
 	if (entry) {
 		nr = info.entry.nr;
 		s->n++;
+		can = (s->list || s->kind) && can_fail(tid, call_of(nr), &info);
 		if (s->list)
-			fprintf(s->list, "%s\n", call_name(nr));
-		if (to_fail(s, call_of(nr)))
+			fprintf(s->list, "%s%s\n", call_name(nr), can ? "" : " -");
+		if (can && to_fail(s, call_of(nr)))
 			fail_call(s, tid);
 	} else if (info.op != PTRACE_SYSCALL_INFO_EXIT || s->n == 0) {
 		return false;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <sys/user.h>
 
 enum target { FIRST, GUARDIAN, TASK };
 enum whom { KILL_NONE, KILL_FIRST, KILL_GUARDIAN, KILL_BOTH, KILL_TREE, KILL_TASK };
@@ -27,9 +28,10 @@ struct stopper {
 	dev_t dev;           /* the program's file, to know a guardian by */
 	ino_t ino;
 	long n, n_kind, hits, n_tasks;
-	bool failing; /* the call that the target is in was skipped */
-	bool armed;   /* not struck yet */
-	bool guarded; /* a guardian was seen */
+	bool failing;                /* the call that the target is in is to fail */
+	struct user_regs_struct was; /* as it began */
+	bool armed;                  /* not struck yet */
+	bool guarded;                /* a guardian was seen */
 	double struck;
 };
 
