@@ -16,10 +16,16 @@ import oracle  # noqa: E402
 POINTS = 1000
 
 
-def modes(scenario=None):
+def modes(run):
     """How it can be killed. Without a guardian nobody ends a task that hangs."""
-    all_of_them = list(oracle.MODES) + (list(oracle.GUARDED) if oracle.GUARDIAN else [])
-    return [m for m in all_of_them if oracle.GUARDIAN or m != 'first' or not (scenario and scenario.hangs)]
+    if run.guarded:
+        return list(oracle.MODES) + list(oracle.GUARDED)
+    return [m for m in oracle.MODES if m != 'first' or not run.s.hangs]
+
+
+def calls_of(run, mode):
+    """The first call at which it makes a difference, and the last."""
+    return (1, run.guardian_calls) if mode.startswith('of the guardian') else (begins(run), len(run.calls))
 
 
 def begins(run):
@@ -31,25 +37,25 @@ def some(runs, n_points, chance):
     """Spread over all runs, calls and modes alike."""
     for run in runs:
         n = driver.share(run, runs, n_points)
-        low, high = begins(run), len(run.calls)
-        which = modes(run.s)
+        which = modes(run)
         turn = chance.randrange(2 * len(which))
         for i in range(n):
+            mode = which[(turn + i) % len(which)]
+            low, high = calls_of(run, mode)
             call = low + int((i + chance.random()) * (high + 1 - low) / n)
-            yield oracle.Point(run, which[(turn + i) % len(which)], call, (turn + i // len(which)) % 2 == 1,
-                               (turn + i) % 7 == 0)
+            yield oracle.Point(run, mode, call, (turn + i // len(which)) % 2 == 1, (turn + i) % 7 == 0)
 
 
 def every(runs, chance):
     """Of a -j1 each call, its entry and its exit, the whole tree and one of the other modes in turns; of a -j4, which
     is never twice the same, as many as that at random."""
     for run in runs:
-        others = [m for m in modes(run.s) if m != 'tree']
+        others = [m for m in modes(run) if m != 'tree' and not m.startswith('of the')]
         for i in range(2 * len(run.calls)):
             n, on_exit = i // 2 + 1, i % 2 == 1
             if run.jobs > 1:
-                n, on_exit = chance.randint(begins(run), len(run.calls)), chance.random() < .5
-                yield oracle.Point(run, chance.choice(modes(run.s)), n, on_exit, i % 4 == 0)
+                mode = chance.choice(modes(run))
+                yield oracle.Point(run, mode, chance.randint(*calls_of(run, mode)), chance.random() < .5, i % 4 == 0)
             else:
                 yield oracle.Point(run, 'tree', n, on_exit, i % 16 == 0)
                 yield oracle.Point(run, others[(i // 2 + i) % len(others)], n, on_exit, i % 16 == 8)

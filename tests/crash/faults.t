@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # System calls of dagrun fail, once or from then on: no space, an I/O error, no descriptors, no memory, no processes,
-# half a write. It says so and ends with the right status or does without; what is recorded is not lost, no final name shows
-# part of a file, nothing hangs, and a plain rerun suffices. Options as those of crash.t.
+# half a write. It says so and ends with the right status or does without; what is recorded is not lost, no final name
+# shows part of a file, nothing hangs, and a plain rerun suffices. Options as those of crash.t.
 #
 #	faults.t [--all] [--points N] [--seed N] [--only SCENARIO] [--at KIND=HOW:JOBS:WHEN]
 import os

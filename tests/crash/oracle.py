@@ -16,8 +16,6 @@ from scenarios import whole
 DAGRUN = os.environ['DAGRUN']
 STOPPER = os.environ['CRASH_STOPPER']
 PATIENCE = int(os.environ.get("CRASH_PATIENCE", "60"))  # seconds for what takes milliseconds
-# Is there one who outlives a killed dagrun, gives back its tokens and removes its fifo?
-GUARDIAN = os.environ.get('CRASH_GUARDIAN', '') == 'yes'
 # Are rarer remains looked for too: files of ours that are made for a moment, beside the journal and the rows, and
 # directories that have been replaced while the system had no descriptors?
 STRICT = os.environ.get('CRASH_STRICT', '') == 'yes'
@@ -156,6 +154,11 @@ class Run:
         # One that is to time out may be ended before it says that it starts.
         differ = (self.starts() - self.expected) + (self.expected - self.starts())
         check(not set(differ) - self.s.failing, '%s: two clean runs do not start the same' % self.s.name)
+        self.guardian_calls = 0
+        if self.guarded:
+            self.fresh()
+            with self.beside():
+                self.guardian_calls = int(self.stopper(['-t', 'guardian'])[2].split('=')[1])
         self.empty()
 
     def empty(self):
@@ -228,20 +231,20 @@ class Run:
                 continue  # what a clean run removes again: whole, as all of outputs()
             check(is_now in (old.get(path), self.new.get(path)), '%s is neither as before nor as it should be' % path)
 
-    def leftovers(self):
-        """Temporary names, whosever they were."""
+    def leftovers(self, fifo):
+        """Temporary names, whosever they were; fifo: also what a jobserver had."""
         for path in walk('', set(), set()):
             if '.dagrun-' in path or path.startswith('.dagrun/tmp/'):
                 if STRICT or not self.faulty or not self.directories:
                     yield path
             elif STRICT and re.match(r'\.dagrun/(journal|rows/[0-9a-f]+)\..', path):
                 yield path
-        if GUARDIAN:
+        if fifo:
             for entry in os.listdir(self.tmp):
                 yield os.path.join(self.tmp, entry)
 
-    def nothing_is_left(self):
-        left = sorted(set(self.leftovers()))
+    def nothing_is_left(self, fifo):
+        left = sorted(set(self.leftovers(fifo)))
         check(not left, 'left behind: %s' % ' '.join(left))
         stayed = nobody_left(PATIENCE)
         check(not stayed, '%d processes are left' % stayed)
@@ -261,8 +264,10 @@ class Run:
         check(n <= self.jobs * self.s.tries * kills, '%d tasks ran twice' % n)
         return n
 
-    def resume(self, kills):
-        """To its end; how many tasks ran twice."""
+    def resume(self, kills, mode='tree'):
+        """To its end; how many tasks ran twice. A killed run's fifo goes with its guardian, else with the next run that
+        has one of its own, if nobody has it open any more."""
+        killed = self.starts()
         args = ['-j%d' % self.jobs, '-k'] if self.s.status else ['-j%d' % self.jobs]
         rc = self.dagrun(args)
         check(rc == self.s.status, 'the resume: exit %d' % rc)
@@ -271,14 +276,16 @@ class Run:
         differ = sorted(p for p in set(now) | set(self.new) if now.get(p) != self.new.get(p))
         check(not differ, 'not as after a clean run: %s' % ' '.join(differ))
         repeated = self.work_repeated(self.starts(), kills)
-        self.nothing_is_left()
+        ran = bool(self.starts() - killed)
+        guarded = self.guarded and (mode in OUTLIVED or ran and 'leave' not in {**MODES, **GUARDED}[mode])
+        self.nothing_is_left(guarded)
         before = self.starts()
         rc = self.dagrun(args)
         more = self.starts() - before
         check(rc == self.s.status and not set(more) - self.s.failing,
               'a third run: exit %d, starts %s' % (rc, sorted(more)))
         check(self.outputs() == self.new, 'a third run changes something')
-        self.nothing_is_left()
+        self.nothing_is_left(guarded)
         return repeated
 
     def point(self, p):
@@ -288,11 +295,9 @@ class Run:
             word = self.stopper(p.options())
         kills = 1
         killed = word[0] == 'killed'
-        if p.mode not in SURVIVED:
-            check(killed or word[1] == str(self.s.status), 'ended by itself with %s' % word[1])
-        elif p.mode == 'guardian':
-            check(word[3 if killed else 1].isdigit() and word[4 if killed else 1] == str(self.s.status),
-                  'without its guardian: %s' % word)
+        status = word[4] if killed else word[1]
+        if not killed or p.mode == 'guardian':
+            check(status == str(self.s.status), 'ended with %s' % status)
         self.nobody_was_misled()
         self.is_old_or_new(self.old)
         if p.again:
@@ -303,7 +308,7 @@ class Run:
             kills = 2
             self.nobody_was_misled()
             self.is_old_or_new({**self.old, **between})
-        n = self.resume(kills)
+        n = self.resume(kills, 'tree' if p.again else p.mode)
         return n if killed else None
 
 
@@ -343,6 +348,7 @@ MODES = collections.OrderedDict((
     ('first, then tasks', ('-k', 'first', '-a', 'kill')),
     ('task', ('-k', 'task', '-a', 'wait')),
 ))
+# Where there is one who outlives a killed dagrun, ends its tasks, gives back its tokens and removes its fifo.
 GUARDED = collections.OrderedDict((
     ('first, resumed at once', ('-k', 'first', '-a', 'leave')),
     ('guardian', ('-k', 'guardian', '-a', 'wait')),
@@ -350,7 +356,10 @@ GUARDED = collections.OrderedDict((
     ('of the guardian: first', ('-t', 'guardian', '-k', 'first', '-a', 'leave')),
     ('of the guardian: both', ('-t', 'guardian', '-k', 'both', '-a', 'leave')),
 ))
-SURVIVED = ('task', 'guardian')  # dagrun itself goes on to its end, whatever it comes to
+
+
+# The guardian outlives these.
+OUTLIVED = ('first', 'task', 'first, resumed at once', 'of the guardian: first')
 
 
 class Point:
@@ -361,7 +370,8 @@ class Point:
         return ['-n', str(self.n), *(['-x'] if self.on_exit else []), *{**MODES, **GUARDED}[self.mode]]
 
     def __str__(self):
-        call = self.run.calls[self.n - 1] if self.n <= len(self.run.calls) else 'beyond'
+        named = self.n <= len(self.run.calls) and not self.mode.startswith('of the')
+        call = self.run.calls[self.n - 1] if named else 'of some kind'
         return '%s -j%d, %s%s, call %d (%s) at its %s' % (
             self.run.s.name, self.run.jobs, self.mode, ', killed again' if self.again else '', self.n, call,
             'exit' if self.on_exit else 'entry')
