@@ -78,36 +78,25 @@ first_part(struct dr_str s)
 uint32_t
 dr_parse_columns(const struct dr_parse *ps, const struct dr_stage *st, const struct dr_str **names)
 {
-	/* As many steps as there are stages: these may stand in a circle, which is told elsewhere. */
-	for (uint32_t i = 0; i <= ps->p->n_stages; i++) {
-		if (st->each_args != DR_NONE) {
-			*names = ps->p->args[st->each_args].columns;
-			return ps->p->args[st->each_args].n_columns;
-		}
-		if (st->each_stage == DR_NONE)
-			break;
-		st = &ps->p->stages[st->each_stage];
-		if (st->kind == DR_STAGE_MERGE) {
-			*names = st->by;
-			return st->n_by;
-		}
+	const struct dr_stage *merge;
+
+	if (st->rows_args != DR_NONE) {
+		*names = ps->p->args[st->rows_args].columns;
+		return ps->p->args[st->rows_args].n_columns;
 	}
-	return 0;
+	if (st->rows_merge == DR_NONE)
+		return 0;
+	merge = &ps->p->stages[st->rows_merge];
+	*names = merge->by;
+	return merge->n_by;
 }
 
 const struct dr_args *
 dr_parse_batches(const struct dr_parse *ps, const struct dr_stage *st)
 {
-	for (uint32_t i = 0; i <= ps->p->n_stages; i++) {
-		if (st->each_args != DR_NONE)
-			return ps->p->args[st->each_args].batch > 1 ? &ps->p->args[st->each_args] : NULL;
-		if (st->each_stage == DR_NONE)
-			break;
-		st = &ps->p->stages[st->each_stage];
-		if (st->kind != DR_STAGE_MAP)
-			break;
-	}
-	return NULL;
+	const struct dr_args *a = st->rows_args == DR_NONE ? NULL : &ps->p->args[st->rows_args];
+
+	return a && a->batch > 1 ? a : NULL;
 }
 
 /* Columns that can be asked for where the scope is. */

@@ -111,6 +111,8 @@ dr_parse_add_stage(struct dr_parse *ps, enum dr_stage_kind kind, struct dr_str n
 		.pos = pos,
 		.each_args = DR_NONE,
 		.each_stage = DR_NONE,
+		.rows_args = DR_NONE,
+		.rows_merge = DR_NONE,
 		.fan_in = 2,
 		.slots = 1,
 	};

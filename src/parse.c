@@ -199,6 +199,45 @@ check_circles(struct dr_parse *ps)
 	free(seen);
 }
 
+/* Whose rows a stage is over, from the stage below it. */
+static void
+take_rows(struct dr_pipeline *p, struct dr_stage *st)
+{
+	const struct dr_stage *below = st->each_stage == DR_NONE ? NULL : &p->stages[st->each_stage];
+
+	if (!below) {
+		st->rows_args = st->each_args;
+	} else if (below->kind == DR_STAGE_MERGE) {
+		st->rows_merge = st->each_stage;
+	} else {
+		st->rows_args = below->rows_args;
+		st->rows_merge = below->rows_merge;
+	}
+}
+
+/* Each stage once, behind the one that it is over: so a long chain of maps is walked once, and not anew by whoever wants
+ * to know its columns. A circle gets none. */
+static void
+find_rows(struct dr_parse *ps)
+{
+	struct dr_pipeline *p = ps->p;
+	uint32_t *todo = calloc((size_t)p->n_stages + 1, sizeof(*todo)), n = 0;
+	bool *seen = calloc((size_t)p->n_stages + 1, sizeof(*seen));
+
+	if (!todo || !seen)
+		ps->nomem = true;
+	for (uint32_t i = 0; i < p->n_stages && !ps->nomem; i++) {
+		for (uint32_t s = i; s != DR_NONE && !seen[s]; s = p->stages[s].each_stage) {
+			seen[s] = true;
+			todo[n++] = s;
+		}
+		while (n)
+			take_rows(p, &p->stages[todo[--n]]);
+	}
+	free(todo);
+	free(seen);
+}
+
 /* All names are known: blocks to generators and stages. */
 static void
 take_blocks(struct dr_parse *ps)
@@ -209,6 +248,7 @@ take_blocks(struct dr_parse *ps)
 			dr_parse_stage_shape(ps, &ps->blocks[i]);
 	}
 	check_circles(ps);
+	find_rows(ps);
 	for (uint32_t i = 0; i < ps->n_blocks; i++) {
 		if (!ps->blocks[i].args)
 			dr_parse_stage_block(ps, &ps->blocks[i]);

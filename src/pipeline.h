@@ -119,6 +119,9 @@ struct dr_stage {
 	struct dr_pos pos;
 	uint32_t each_args, each_stage; /* index of what it maps over, or DR_NONE; both DR_NONE: a task */
 	uint32_t each_output;           /* which output of each_stage its rows are */
+	/* Whose rows these are, found through the maps in between: a generator's (index into args), or a merge's (index into
+	 * stages). Both DR_NONE: it is over none, or over the outputs of a task. */
+	uint32_t rows_args, rows_merge;
 	struct dr_input *inputs;        /* `in` first where there is one */
 	uint32_t n_inputs;
 	struct dr_output *outputs; /* `out` first where there is one */

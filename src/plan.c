@@ -91,16 +91,14 @@ dr_plan_row_column(const struct dr_plan *pl, uint32_t stage, uint32_t row, uint3
 {
 	const struct dr_stage *st = &pl->pipeline->stages[stage];
 
-	while (st->each_args == DR_NONE) {
-		const struct dr_plan_tree *trees = pl->stages[st->each_stage].trees;
+	while (st->rows_args == DR_NONE) {
+		const struct dr_plan_tree *trees = pl->stages[st->rows_merge].trees;
 
-		st = &pl->pipeline->stages[st->each_stage];
-		if (st->kind == DR_STAGE_MERGE) {
-			column = st->by_columns[column];
-			row = trees[row].row;
-		}
+		st = &pl->pipeline->stages[st->rows_merge];
+		column = st->by_columns[column];
+		row = trees[row].row;
 	}
-	dr_items_column(pl->items[st->each_args], row, column, out);
+	dr_items_column(pl->items[st->rows_args], row, column, out);
 }
 
 bool
@@ -108,15 +106,17 @@ dr_plan_row_name(const struct dr_plan *pl, uint32_t stage, uint32_t row, const c
 {
 	const struct dr_stage *st = &pl->pipeline->stages[stage];
 
-	while (st->kind == DR_STAGE_MAP && st->each_args == DR_NONE) {
-		stage = st->each_stage;
+	if (st->kind == DR_STAGE_MAP && st->rows_args == DR_NONE) {
+		if (st->rows_merge == DR_NONE)
+			return false;
+		stage = st->rows_merge;
 		st = &pl->pipeline->stages[stage];
 	}
 	if (st->kind != DR_STAGE_MAP && !st->n_by)
 		return false;
 	dr_buf_adds(out, before);
 	if (st->kind == DR_STAGE_MAP)
-		dr_items_row(pl->items[st->each_args], row, out);
+		dr_items_row(pl->items[st->rows_args], row, out);
 	for (uint32_t i = 0; i < st->n_by; i++) {
 		if (i)
 			dr_buf_addc(out, ',');

@@ -56,8 +56,11 @@ hand_stage(struct hand *h, enum dr_stage_kind kind, const char *name, uint32_t e
 
 	assert_true(s < HAND_STAGES);
 	h->stages[s] = (struct dr_stage){
-		.kind = kind, .name = dr_str(name), .each_args = DR_NONE, .each_stage = each, .slots = 1
+		.kind = kind, .name = dr_str(name), .each_args = DR_NONE, .each_stage = each, .rows_args = DR_NONE,
+		.rows_merge = DR_NONE, .slots = 1
 	};
+	if (each != DR_NONE)
+		h->stages[s].rows_merge = h->stages[each].kind == DR_STAGE_MERGE ? each : h->stages[each].rows_merge;
 	h->plan_stages[s].planned = true;
 	h->plan_stages[s].first = h->plan.graph->n_tasks;
 	h->plan_stages[s].items = DR_NONE;
