@@ -100,18 +100,26 @@ static const struct dr_map_ops dir_ops = { dir_eq, dir_hash };
 static int
 dir_index(struct dr_graph *g, struct dr_str dir, uint32_t *index, struct dr_err *err)
 {
-	uint64_t h = dr_hash64(dir.p, dir.n);
+	uint64_t h;
 
-	*index = dr_map_find(&g->dir_map, &dir_ops, g, h, &dir);
-	if (*index != DR_NONE)
+	/* Neighbours mostly lie in one directory. */
+	if (g->n_dirs && dr_str_eq(pooled(g, g->dirs[g->last_dir]), dir)) {
+		*index = g->last_dir;
 		return 0;
+	}
+	h = dr_hash64(dir.p, dir.n);
+	*index = dr_map_find(&g->dir_map, &dir_ops, g, h, &dir);
+	if (*index != DR_NONE) {
+		g->last_dir = *index;
+		return 0;
+	}
 	if (dr_grow(&g->dirs, &g->cap_dirs, (size_t)g->n_dirs + 1, sizeof(*g->dirs)))
 		return dr_err_nomem(err);
 	if (pool(g, dir, &g->dirs[g->n_dirs], err))
 		return -1;
 	if (dr_map_add(&g->dir_map, &dir_ops, g, h, g->n_dirs))
 		return dr_err_nomem(err);
-	*index = g->n_dirs++;
+	*index = g->last_dir = g->n_dirs++;
 	return 0;
 }
 
@@ -181,6 +189,17 @@ dr_graph_file(struct dr_graph *g, struct dr_str path, uint32_t *file, struct dr_
 		return dr_err_nomem(err);
 	*file = g->n_files++;
 	return 0;
+}
+
+int
+dr_graph_expect(struct dr_graph *g, uint64_t files, struct dr_err *err)
+{
+	uint64_t n = g->n_files + files;
+
+	/* What does not fit into a plan at all is told when it comes. */
+	if (n >= DR_NONE)
+		return 0;
+	return dr_map_reserve(&g->file_map, &file_ops, g, (uint32_t)n) ? dr_err_nomem(err) : 0;
 }
 
 uint32_t

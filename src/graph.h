@@ -108,7 +108,7 @@ struct dr_graph {
 	uint32_t *order; /* tasks so that each stands behind the producers of what it reads */
 	/* private */
 	uint32_t *dirs; /* offsets into names */
-	uint32_t n_dirs, cap_dirs;
+	uint32_t n_dirs, cap_dirs, last_dir;
 	char *names;
 	uint32_t n_names, cap_names;
 	struct dr_map file_map, dir_map, id_map;
@@ -120,6 +120,8 @@ void dr_graph_free(struct dr_graph *g);
 /* The file of a path; made when it is new. `a`, `./a` and `x/../a` are refused or the same by then: the path is
  * normal (see dr_path_normal). -1 with err without memory. */
 int dr_graph_file(struct dr_graph *g, struct dr_str path, uint32_t *file, struct dr_err *err);
+/* Says that about so many files more will come, so that their table need not grow step by step. */
+int dr_graph_expect(struct dr_graph *g, uint64_t files, struct dr_err *err);
 uint32_t dr_graph_find(const struct dr_graph *g, struct dr_str path); /* DR_NONE: not there */
 /* Appends the path. */
 void dr_graph_path(const struct dr_graph *g, uint32_t file, struct dr_buf *out);

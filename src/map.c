@@ -4,32 +4,42 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SLOTS_MIN = 16 };
 
-/* A slot holds value + 1, so that zeroed memory is empty and DR_NONE can't be stored. */
+/* A tag is a byte of the hash, never zero, which is an empty slot. Keys lie elsewhere, and each look at one is a miss of
+ * the cache: a tag that differs says without it that the key does too. The slot's place comes from the low bits. */
+static uint8_t
+tag_of(uint64_t hash)
+{
+	uint8_t tag = (uint8_t)(hash >> 56);
+
+	return tag ? tag : 1;
+}
 
 static void
-put(uint32_t *slots, uint32_t mask, uint64_t hash, uint32_t value)
+put(uint32_t *slots, uint8_t *tags, uint32_t mask, uint64_t hash, uint32_t value)
 {
 	uint32_t i = (uint32_t)hash & mask;
 
-	while (slots[i])
+	while (tags[i])
 		i = (i + 1) & mask;
-	slots[i] = value + 1;
+	tags[i] = tag_of(hash);
+	slots[i] = value;
 }
 
 uint32_t
 dr_map_find(const struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, uint64_t hash,
 	    const void *key)
 {
-	uint32_t i;
+	const uint8_t tag = tag_of(hash);
 
 	if (!m->used)
 		return DR_NONE;
-	for (i = (uint32_t)hash & m->mask; m->slots[i]; i = (i + 1) & m->mask) {
-		if (ops->eq(ctx, m->slots[i] - 1, key))
-			return m->slots[i] - 1;
+	for (uint32_t i = (uint32_t)hash & m->mask; m->tags[i]; i = (i + 1) & m->mask) {
+		if (m->tags[i] == tag && ops->eq(ctx, m->slots[i], key))
+			return m->slots[i];
 	}
 	return DR_NONE;
 }
@@ -37,27 +47,32 @@ dr_map_find(const struct dr_map *m, const struct dr_map_ops *ops, const void *ct
 int
 dr_map_reserve(struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, uint32_t n)
 {
-	uint64_t size = m->slots ? (uint64_t)m->mask + 1 : SLOTS_MIN;
+	uint64_t size = m->tags ? (uint64_t)m->mask + 1 : SLOTS_MIN;
 	uint32_t *slots, mask;
+	uint8_t *tags;
 
 	while (size / 3 * 2 < n)
 		size *= 2;
-	if (m->slots && size == (uint64_t)m->mask + 1)
+	if (m->tags && size == (uint64_t)m->mask + 1)
 		return 0;
 	if (size > (uint64_t)UINT32_MAX + 1 || size > SIZE_MAX / sizeof(*slots))
 		return -1;
-	slots = calloc((size_t)size, sizeof(*slots));
-	if (!slots)
+	slots = malloc((size_t)size * sizeof(*slots));
+	tags = calloc((size_t)size, 1);
+	if (!slots || !tags) {
+		free(slots);
+		free(tags);
 		return -1;
+	}
 	mask = (uint32_t)(size - 1);
-	if (m->slots) {
-		for (uint64_t i = 0; i <= m->mask; i++) {
-			if (m->slots[i])
-				put(slots, mask, ops->hash(ctx, m->slots[i] - 1), m->slots[i] - 1);
-		}
+	for (uint64_t i = 0; m->tags && i <= m->mask; i++) {
+		if (m->tags[i])
+			put(slots, tags, mask, ops->hash(ctx, m->slots[i]), m->slots[i]);
 	}
 	free(m->slots);
+	free(m->tags);
 	m->slots = slots;
+	m->tags = tags;
 	m->mask = mask;
 	return 0;
 }
@@ -69,7 +84,7 @@ dr_map_add(struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, uint
 		return -1;
 	if (dr_map_reserve(m, ops, ctx, m->used + 1))
 		return -1;
-	put(m->slots, m->mask, hash, value);
+	put(m->slots, m->tags, m->mask, hash, value);
 	m->used++;
 	return 0;
 }
@@ -78,7 +93,6 @@ void
 dr_map_free(struct dr_map *m)
 {
 	free(m->slots);
-	m->slots = NULL;
-	m->mask = 0;
-	m->used = 0;
+	free(m->tags);
+	*m = (struct dr_map){ 0 };
 }

@@ -1,5 +1,5 @@
-/* Hash table from keys that live elsewhere to 32-bit indices: open addressing, 4 bytes a slot, at most two
- * thirds full, so a million entries cost 8 MB. The owner keeps the keys, compares them and hashes them again
+/* Hash table from keys that live elsewhere to 32-bit indices: open addressing, 5 bytes a slot, at most two
+ * thirds full, so a million entries cost 10 MB. The owner keeps the keys, compares them and hashes them again
  * when the table grows. */
 #ifndef DR_MAP_H
 #define DR_MAP_H
@@ -15,7 +15,8 @@ struct dr_map_ops {
 };
 
 struct dr_map {
-	uint32_t *slots;   /* zeroed is a valid empty map */
+	uint32_t *slots; /* a zeroed struct is a valid empty map */
+	uint8_t *tags;   /* by slot: a byte of its hash; 0: empty */
 	uint32_t mask, used;
 };
 

@@ -189,6 +189,8 @@ build_map(struct dr_builder *b, struct dr_hasher *h, uint32_t s)
 	uint32_t n_in[] = { dr_plan_count_inputs(pl, st, 0), dr_plan_count_inputs(pl, st, 1) };
 	uint32_t n_uses = dr_plan_count_refs(pl, st->uses, st->n_uses);
 
+	if (dr_graph_expect(pl->graph, (uint64_t)rows * (st->n_outputs + (st->each_args != DR_NONE && dr_items_files(pl->items[st->each_args]))), b->err))
+		return -1;
 	for (uint32_t r = 0; r < rows; r++) {
 		uint32_t n_files = row_files(pl, st, r), file, task;
 

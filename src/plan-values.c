@@ -196,7 +196,7 @@ get(void *ctx, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct 
 		dr_buf_addf(buf, "%" PRIu32, tv->slot);
 		return 0;
 	case DR_PH_INDEX:
-		dr_buf_addf(buf, "%" PRIu32, t->row + 1);
+		dr_buf_addu(buf, t->row + 1);
 		return 0;
 	case DR_PH_ATTEMPT:
 		dr_buf_addf(buf, "%" PRIu32, tv->attempt);

@@ -313,6 +313,18 @@ close_composites(struct dr_plan *pl)
 	}
 }
 
+/* Is any file that a glob found ours? Mostly none is, and then its rows need not be looked up one by one. */
+static bool
+has_own_rows(const struct dr_plan *pl)
+{
+	const struct dr_graph *g = pl->graph;
+
+	for (uint32_t f = 0; f < g->n_files; f++)
+		if ((g->files[f].flags & DR_FILE_GLOB) && dr_plan_own_row(pl, f) != DR_OWN_NOT)
+			return true;
+	return false;
+}
+
 /* A row of a glob that is an output of ours is no input: it was made from another row, or by an earlier run. 1: rows were dropped. */
 static int
 drop_own_rows(struct dr_plan *pl, struct dr_err *err)
@@ -389,7 +401,8 @@ build(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 			return -1;
 		if (add_all_parts(pl, err))
 			return -1;
-		dropped = drop_own_rows(pl, err);
+		/* Of what was built only in part, some rows are in no graph yet. */
+		dropped = rc || has_own_rows(pl) ? drop_own_rows(pl, err) : 0;
 		if (dropped < 0)
 			return -1;
 		if (!dropped && rc)

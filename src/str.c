@@ -119,6 +119,17 @@ dr_buf_addv(struct dr_buf *b, const char *fmt, va_list ap)
 }
 
 void
+dr_buf_addu(struct dr_buf *b, uint64_t n)
+{
+	char digits[20], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	dr_buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+void
 dr_buf_addf(struct dr_buf *b, const char *fmt, ...)
 {
 	va_list ap;

@@ -2,7 +2,6 @@
 
 #include "template.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "err.h"
@@ -186,11 +185,9 @@ dr_template_hash(const struct dr_template *t, const struct dr_values *v, struct 
 		uint32_t words = count(p, v);
 
 		/* What a value is called says nothing about what the command does with it. */
-		dr_buf_addf(scratch, "%c%" PRIu32 ":",
-			    p->kind == DR_PH_TEXT ? 't'
-			    : p->bare             ? 'b'
-						  : 'v',
-			    words);
+		dr_buf_addc(scratch, p->kind == DR_PH_TEXT ? 't' : p->bare ? 'b' : 'v');
+		dr_buf_addu(scratch, words);
+		dr_buf_addc(scratch, ':');
 		for (uint32_t i = 0; i < words; i++) {
 			if (hash_word(p, v, i, scratch, err))
 				return -1;

@@ -55,6 +55,13 @@ buffer_grows(void **state)
 	memset(room, 'x', 10000);
 	dr_buf_reset(&b);
 	assert_string_equal(dr_buf_cstr(&b), "");
+	dr_buf_addu(&b, 0);
+	dr_buf_addc(&b, ' ');
+	dr_buf_addu(&b, 10);
+	dr_buf_addc(&b, ' ');
+	dr_buf_addu(&b, UINT64_MAX);
+	assert_string_equal(dr_buf_cstr(&b), "0 10 18446744073709551615");
+	dr_buf_reset(&b);
 	/* Longer than what is free, and exactly as long. */
 	dr_buf_free(&b);
 	dr_buf_addf(&b, "%63d|", 1);
