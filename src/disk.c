@@ -69,21 +69,45 @@ stat_all(int root, const char *path, struct dr_stamp *st, bool *dir)
 }
 
 static int
-real_stat(struct dr_disk *d, const char *path, struct dr_stamp *st, bool *dir)
+stat_at(int at, const char *path, struct dr_stamp *st, bool *dir)
 {
 	int rc = 1;
 
 	*dir = false;
 #ifdef STATX_BASIC_STATS
-	rc = stat_few(root_of(d), path, st, dir);
+	rc = stat_few(at, path, st, dir);
 #endif
 	if (rc > 0)
-		rc = stat_all(root_of(d), path, st, dir);
+		rc = stat_all(at, path, st, dir);
 	if (rc && is_absent(errno)) {
 		*st = (struct dr_stamp){ .size = DR_ABSENT };
 		rc = 0;
 	}
 	return rc;
+}
+
+static int
+real_stat(struct dr_disk *d, const char *path, struct dr_stamp *st, bool *dir)
+{
+	return stat_at(root_of(d), path, st, dir);
+}
+
+static int
+real_stat_in(struct dr_disk *d, int dir, const char *name, struct dr_stamp *st, bool *is_dir)
+{
+	(void)d;
+	return stat_at(dir, name, st, is_dir);
+}
+
+static int
+real_open_dir(struct dr_disk *d, const char *path)
+{
+#ifdef O_PATH
+	/* Looking at files takes no right to list them. */
+	return openat(root_of(d), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+#else
+	return openat(root_of(d), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+#endif
 }
 
 static int
@@ -329,6 +353,9 @@ dr_disk_real(int root)
 		return NULL;
 	*r = (struct real_disk){
 		.d = {
+			.threads = dr_processors(),
+			.open_dir = real_open_dir,
+			.stat_in = real_stat_in,
 			.stat = real_stat,
 			.tree = real_tree,
 			.rename = real_rename,

@@ -26,6 +26,13 @@ enum dr_disk_sync {
 };
 
 struct dr_disk {
+	/* How many threads may be in stat, tree, open_dir and stat_in at once; 0: one. Every other call is made by the thread that has
+	 * the disk. */
+	unsigned threads;
+	/* A directory (its path ends in '/') to look at many files in: a descriptor for stat_in, which the caller closes, or -1 with
+	 * errno. Both NULL: not with this disk. stat_in is stat of a name in it. */
+	int (*open_dir)(struct dr_disk *d, const char *path);
+	int (*stat_in)(struct dr_disk *d, int dir, const char *name, struct dr_stamp *st, bool *is_dir);
 	/* The stamp of what a path leads to (links followed); DR_ABSENT when there is nothing. A
 	 * directory: *dir. 0, or -1 with errno. */
 	int (*stat)(struct dr_disk *d, const char *path, struct dr_stamp *st, bool *dir);

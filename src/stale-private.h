@@ -3,6 +3,7 @@
 #define DR_STALE_PRIVATE_H
 
 #include "stale-compare.h"
+#include "stale-look.h"
 
 enum {
 	SEEN_RECORD = 1,    /* there is a DONE that counts */
@@ -36,6 +37,8 @@ struct dr_stale {
 	struct dr_stale_options options;
 	struct dr_compare compare;
 	uint16_t *seen; /* by task */
+	uint8_t *to_look_at;     /* a bit a file */
+	struct dr_look *look;    /* while it is on: files are ours after dr_look_need */
 	struct dr_rec_run *runs; /* without a farewell */
 	uint32_t n_runs, cap_runs;
 	bool made_rows;

@@ -2,7 +2,6 @@
 
 #include "stale.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,52 +22,61 @@ wanted(const struct dr_task *t)
 
 /* Files. */
 
-static int
-look_at(struct dr_stale *s, uint32_t file, struct dr_err *err)
+static void
+mark(struct dr_stale *s, uint32_t file)
 {
-	struct dr_file *f = &s->plan->graph->files[file];
-	bool dir;
-
-	dr_buf_reset(&s->path);
-	dr_graph_path(s->plan->graph, file, &s->path);
-	if (s->path.failed)
-		return dr_err_nomem(err);
-	if (dr_disk_look(s->disk, dr_buf_cstr(&s->path), f->flags & DR_FILE_TREE, &f->stamp, &dir)) {
-		/* What we may not look at is not there for us; it is told with the others. */
-		if (errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP) {
-			f->stamp = (struct dr_stamp){ .size = DR_ABSENT };
-			f->flags |= DR_FILE_ABSENT;
-			return 0;
-		}
-		return dr_err_sys(err, errno, "look at %s", dr_buf_cstr(&s->path));
-	}
-	f->flags &= ~(uint32_t)(DR_FILE_ABSENT | DR_FILE_RECLAIMED | DR_FILE_DIR);
-	if (f->stamp.size == DR_ABSENT)
-		f->flags |= DR_FILE_ABSENT;
-	else if (dir)
-		f->flags |= DR_FILE_DIR;
-	return 0;
+	if (s->plan->graph->files[file].stamp.size == DR_UNKNOWN)
+		s->to_look_at[file / 8] |= (uint8_t)(1U << file % 8);
 }
 
+/* Begins to look at what wanted tasks read and make. What a glob found and nobody reads is part of a value. */
 static int
 look_at_all(struct dr_stale *s, struct dr_err *err)
 {
 	struct dr_graph *g = s->plan->graph;
 
+	s->to_look_at = calloc((size_t)g->n_files / 8 + 1, 1);
+	if (!s->to_look_at)
+		return dr_err_nomem(err);
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
 		const uint32_t *file = dr_graph_inputs(g, t);
 		uint32_t n = g->tasks[t].n_in + g->tasks[t].n_uses + g->tasks[t].n_out;
 
 		for (uint32_t i = 0; wanted(&g->tasks[t]) && i < n; i++)
-			if (g->files[file[i]].stamp.size == DR_UNKNOWN && look_at(s, file[i], err))
-				return -1;
+			mark(s, file[i]);
 	}
-	/* What a glob found and nobody reads is part of a value. */
 	for (uint32_t f = 0; f < g->n_files; f++)
-		if ((g->files[f].flags & DR_FILE_GLOB) && g->files[f].stamp.size == DR_UNKNOWN &&
-		    g->first_consumer[f] == g->first_consumer[f + 1] && look_at(s, f, err))
-			return -1;
-	return 0;
+		if ((g->files[f].flags & DR_FILE_GLOB) && g->first_consumer[f] == g->first_consumer[f + 1])
+			mark(s, f);
+	s->look = dr_look_begin(s->disk, g, s->to_look_at, err);
+	return s->look ? 0 : -1;
+}
+
+static void
+need(struct dr_stale *s, uint32_t file)
+{
+	if (s->look)
+		dr_look_need(s->look, file);
+}
+
+static void
+need_all_of(struct dr_stale *s, uint32_t task)
+{
+	const struct dr_graph *g = s->plan->graph;
+	const uint32_t *file = dr_graph_inputs(g, task);
+	uint32_t n = g->tasks[task].n_in + g->tasks[task].n_uses + g->tasks[task].n_out;
+
+	for (uint32_t i = 0; s->look && i < n; i++)
+		dr_look_need(s->look, file[i]);
+}
+
+static int
+end_look(struct dr_stale *s, struct dr_err *err)
+{
+	struct dr_look *look = s->look;
+
+	s->look = NULL;
+	return look ? dr_look_end(look, err) : 0;
 }
 
 /* The journal, record by record. */
@@ -86,6 +94,8 @@ of_no_task(struct dr_stale *s, struct dr_record *r)
 	for (uint32_t i = 0; i < n && dr_record_file(r, &f) == 1; i++) {
 		uint32_t file = i < n - r->task.n_out ? DR_NONE : dr_graph_find(g, f.path);
 
+		if (file != DR_NONE)
+			need(s, file);
 		if (file != DR_NONE && g->files[file].producer == DR_NONE &&
 		    (g->files[file].flags & DR_FILE_GLOB) && dr_stamp_same(&g->files[file].stamp, &f.stamp)) {
 			g->files[file].flags |= DR_FILE_MADE;
@@ -119,6 +129,7 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 	s->records++;
 	t->record = r->at;
 	t->last_ms = duration_ms(&r->task);
+	need_all_of(s, task);
 	if (dr_compare_record(&s->compare, task, r, &why, &look, NULL, err))
 		return -1;
 	t->why = (uint8_t)why;
@@ -368,7 +379,7 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 		dr_err_nomem(err);
 		goto out;
 	}
-	if (look_at_all(s, err) || stream(s, err))
+	if (look_at_all(s, err) || stream(s, err) || end_look(s, err))
 		goto out;
 	if (s->made_rows) {
 		rc = 1;
@@ -393,8 +404,13 @@ out:
 void
 dr_stale_free(struct dr_stale *s)
 {
+	struct dr_err unheard;
+
 	if (!s)
 		return;
+	if (s->look)
+		(void)dr_look_end(s->look, &unheard);
+	free(s->to_look_at);
 	dr_compare_free(&s->compare);
 	dr_buf_free(&s->path);
 	dr_buf_free(&s->text);
@@ -441,7 +457,7 @@ dr_stale_look(struct dr_stale *s, uint32_t task, struct dr_err *err)
 		uint32_t p = i < reads ? g->files[file[i]].producer : DR_NONE;
 
 		/* What we made ourselves is as we made it, unless another run has made it once more. */
-		if ((p == DR_NONE || (s->seen[p] & SEEN_NEWS)) && look_at(s, file[i], err))
+		if ((p == DR_NONE || (s->seen[p] & SEEN_NEWS)) && dr_look_at(s->disk, g, file[i], &s->path, err))
 			return -1;
 	}
 	if (dr_journal_at(s->journal, g->tasks[task].record, &r, err) ||
