@@ -111,7 +111,8 @@ read_signals(void *arg, int fd, short revents)
 	ssize_t n;
 
 	(void)revents;
-	while ((n = read(fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR)) {
+	do {
+		n = read(fd, bytes, sizeof(bytes));
 		for (ssize_t i = 0; i < n; i++) {
 			const struct caught *c = &l->caught[bytes[i] % SIGNALS_MAX];
 
@@ -120,7 +121,8 @@ read_signals(void *arg, int fd, short revents)
 			else if (c->fn)
 				c->fn(c->arg, bytes[i]);
 		}
-	}
+		/* Less than there was room for was all; what has come since, poll tells. */
+	} while (n == (ssize_t)sizeof(bytes) || (n < 0 && errno == EINTR));
 	if (child && l->caught[SIGCHLD].fn)
 		l->caught[SIGCHLD].fn(l->caught[SIGCHLD].arg, SIGCHLD);
 }
