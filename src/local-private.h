@@ -2,6 +2,7 @@
 #ifndef DR_LOCAL_PRIVATE_H
 #define DR_LOCAL_PRIVATE_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "arena.h"
@@ -76,6 +77,7 @@ struct dr_local {
 	struct dr_arena arena; /* of one start */
 	struct dr_buf scratch, tmp_path;
 	int null, log;
+	sigset_t ignored; /* of dr_spawn_ignored */
 	bool log_failed;
 	uint64_t log_at; /* its length */
 	uint64_t memory_kills; /* when last asked */

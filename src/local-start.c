@@ -280,6 +280,7 @@ spawn(struct launch *la, struct dr_err *err)
 		.fds = la->fds,
 		.n_fds = la->n_fds,
 		.session = true,
+		.ignored = &la->l->ignored,
 	};
 
 	if (dr_spawn(&sp, &la->slot->pid, err) == 0)

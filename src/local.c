@@ -4,6 +4,7 @@
 
 #include "lock.h"
 #include "os.h"
+#include "spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,7 @@ dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_
 	if (!o->state_path)
 		l->o.state_path = ".dagrun";
 	l->null = l->log = -1;
+	dr_spawn_ignored(&l->ignored);
 	l->ended_tail = &l->ended;
 	l->flags = calloc((size_t)o->plan->graph->n_tasks + 1, sizeof(*l->flags));
 	l->envs = calloc((size_t)o->plan->pipeline->n_stages + 1, sizeof(*l->envs));

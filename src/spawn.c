@@ -4,6 +4,7 @@
 
 #include "err.h"
 #include "os.h"
+#include "spawn-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +22,6 @@
 #endif
 #ifdef POSIX_SPAWN_SETSID
 #define USE_POSIX_SPAWN
-#endif
-
-#ifndef NSIG
-#define NSIG 65
 #endif
 
 /* What children get, as we were given it; written once and only read from then on. The limits are not here:
@@ -122,7 +119,7 @@ file_actions(const struct dr_spawn *sp, posix_spawn_file_actions_t *fa)
 }
 
 static int
-start(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid)
+start_slowly(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid)
 {
 	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
 	posix_spawn_file_actions_t fa;
@@ -151,41 +148,6 @@ out_attr:
 
 #else
 
-/* The child's side of fork: only what is safe after it, until the exec. Returns if something failed. */
-static void
-become(const struct dr_spawn *sp, const char *path, char *const *argv)
-{
-	struct sigaction sa;
-
-	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = SIG_DFL;
-	for (int sig = 1; sig < NSIG; sig++) {
-		if (sigismember(&given.defaults, sig) == 1 && sigaction(sig, &sa, NULL))
-			return;
-	}
-	if (sp->session && setsid() < 0)
-		return;
-	if (sp->cwd >= 0 && fchdir(sp->cwd))
-		return;
-	for (uint32_t i = 0; i < sp->n_fds; i++) {
-		int from = sp->fds[i].from, to = sp->fds[i].to, flags;
-
-		if (from < 0) {
-			close(to);
-		} else if (from != to) {
-			if (dup2(from, to) < 0)
-				return;
-		} else {
-			flags = fcntl(to, F_GETFD);
-			if (flags < 0 || fcntl(to, F_SETFD, flags & ~FD_CLOEXEC))
-				return;
-		}
-	}
-	if (sigprocmask(SIG_SETMASK, &given.mask, NULL))
-		return;
-	execve(path, argv, sp->envp);
-}
-
 /* A pipe that tells why a child could not become what it should; its write end is above all descriptors that
  * the child replaces. */
 static int
@@ -210,8 +172,9 @@ report_pipe(const struct dr_spawn *sp, int fds[2])
 }
 
 static int
-start(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid)
+start_slowly(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid)
 {
+	const struct dr_spawn_child c = { sp, path, argv, &given.mask, &given.defaults };
 	int fds[2], why = 0;
 	sigset_t all, mask;
 	ssize_t n;
@@ -224,7 +187,7 @@ start(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid
 	sigprocmask(SIG_SETMASK, &all, &mask);
 	child = fork();
 	if (child == 0) {
-		become(sp, path, argv);
+		dr_spawn_become(&c);
 		why = errno;
 		dr_write_full(fds[1], &why, sizeof(why));
 		_exit(127);
@@ -246,6 +209,37 @@ start(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid
 }
 
 #endif
+
+void
+dr_spawn_ignored(sigset_t *out)
+{
+	struct sigaction sa;
+
+	dr_spawn_remember();
+	sigemptyset(out);
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sigismember(&given.defaults, sig) == 1 && !sigaction(sig, NULL, &sa) &&
+		    !(sa.sa_flags & SA_SIGINFO) && sa.sa_handler == SIG_IGN)
+			sigaddset(out, sig);
+	}
+}
+
+/* 0 or an errno. Handlers are gone in a clone, so that only what we ignore is to be reset: that spares a child sixty
+ * calls, which take as long as the rest of its start. */
+static int
+start(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid)
+{
+	struct dr_spawn_child c = { sp, path, argv, &given.mask, sp->ignored };
+	sigset_t ignored;
+	int rc;
+
+	if (!c.reset) {
+		dr_spawn_ignored(&ignored);
+		c.reset = &ignored;
+	}
+	rc = dr_spawn_clone(&c, pid);
+	return rc < 0 ? start_slowly(sp, path, argv, pid) : rc;
+}
 
 /* A file that is no program and has no #! line. 0 or an errno. */
 static int

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <signal.h>
 #include <sys/types.h>
 
 struct dr_err;
@@ -21,6 +22,7 @@ struct dr_spawn {
 	const struct dr_spawn_fd *fds;
 	uint32_t n_fds;
 	bool session;      /* setsid: a session and group of its own */
+	const sigset_t *ignored; /* what dr_spawn_ignored gave, where many are started; NULL: it is asked */
 };
 
 /* 0 with *pid, or -1 with err: err->sys is why (ENOENT, EACCES: the command's fault; EAGAIN, ENOMEM, EMFILE:
@@ -33,6 +35,9 @@ int dr_spawn(const struct dr_spawn *sp, pid_t *pid, struct dr_err *err);
  * no soft limit is ever raised, so they have ours). A second call does nothing; dr_spawn calls it if nobody
  * did. */
 void dr_spawn_remember(void);
+
+/* The signals that we ignore and that a child is not to ignore. It holds until somebody ignores another. */
+void dr_spawn_ignored(sigset_t *out);
 
 /* Where execvp would find `name` with this PATH ("" is the working directory cwd); 0 with path filled, or -1 with
  * errno ENOENT or EACCES. */
