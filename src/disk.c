@@ -137,6 +137,18 @@ real_tree(struct dr_disk *d, const char *path, struct dr_stamp *st)
 }
 
 static int
+real_set_time(struct dr_disk *d, const char *path, int64_t mtime)
+{
+	int64_t part = (mtime % 1000000000 + 1000000000) % 1000000000; /* of a second; also before 1970 */
+	struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = (time_t)((mtime - part) / 1000000000), .tv_nsec = (long)part },
+	};
+
+	return utimensat(root_of(d), path, times, AT_SYMLINK_NOFOLLOW);
+}
+
+static int
 real_unlink(struct dr_disk *d, const char *path)
 {
 	return unlinkat(root_of(d), path, 0) && !is_absent(errno) ? -1 : 0;
@@ -360,6 +372,7 @@ dr_disk_real(int root)
 			.tree = real_tree,
 			.rename = real_rename,
 			.exchange = real_exchange,
+			.set_time = real_set_time,
 			.unlink = real_unlink,
 			.remove_tree = real_remove_tree,
 			.mkdirs_for = real_mkdirs_for,

@@ -42,6 +42,7 @@ struct dr_disk {
 	int (*rename)(struct dr_disk *d, const char *from, const char *to); /* -1 with errno */
 	/* Two names change places at once; -1 with errno, EINVAL or ENOSYS: not here. */
 	int (*exchange)(struct dr_disk *d, const char *a, const char *b);
+	int (*set_time)(struct dr_disk *d, const char *path, int64_t mtime); /* of a file; -1 with errno */
 	int (*unlink)(struct dr_disk *d, const char *path); /* what is not there is fine; -1 with errno */
 	int (*remove_tree)(struct dr_disk *d, const char *path);
 	int (*mkdirs_for)(struct dr_disk *d, const char *path); /* directories above path */

@@ -108,7 +108,7 @@ compare_outputs(struct dr_publisher *p, uint32_t task)
 			dr_same_free(&c->same);
 		}
 		if (rc == 1)
-			f->flags |= DR_FILE_SAME;
+			dr_publish_set(p->stays, out[c->output], true);
 	}
 	dr_publish_stop_comparing(p, task);
 	return true;
@@ -125,12 +125,16 @@ dr_publish_cutoff(struct dr_publisher *p, uint32_t task)
 		struct dr_file *f = &p->graph->files[out[i]];
 
 		f->flags &= ~(uint32_t)DR_FILE_SAME;
+		dr_publish_set(p->stays, out[i], false);
 		worth |= is_worth_it(f, &p->stamps[i]);
 	}
 	if (worth && !compare_outputs(p, task))
 		return false;
-	for (uint32_t i = 0; i < t->n_out; i++)
-		if (p->graph->files[out[i]].flags & DR_FILE_SAME)
-			p->stamps[i] = p->graph->files[out[i]].stamp;
+	for (uint32_t i = 0; i < t->n_out; i++) {
+		if (!dr_publish_bit(p->stays, out[i]))
+			continue;
+		p->graph->files[out[i]].flags |= DR_FILE_SAME;
+		p->stamps[i] = p->graph->files[out[i]].stamp;
+	}
 	return true;
 }

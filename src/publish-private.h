@@ -54,6 +54,7 @@ struct dr_publisher {
 	uint64_t *suspects;
 	uint64_t *due;      /* by task: its DONE was added, its outputs do not have their names yet */
 	uint32_t n_due;
+	uint64_t *stays;  /* by file: what stands came out the same, and is not replaced */
 	uint64_t *recent; /* by file: mtime was too close to the look at it */
 
 	/* Whether an input changed while a task ran is not for its stamp to say, which is renewed when
@@ -82,6 +83,11 @@ struct dr_publisher {
 
 	struct dr_stamp *stamps; /* of the outputs of the task at hand */
 	uint32_t cap_stamps;
+	struct dr_publish_hash {
+		bool valid;
+		struct dr_hash128 hash;
+	} *hashes; /* of the same, where they may be wanted once they are gone */
+	uint32_t cap_hashes;
 	struct dr_hasher *hasher;
 	struct dr_buf path, temp, text;
 };
@@ -120,6 +126,9 @@ void dr_publish_describe(struct dr_publisher *p, uint32_t file, bool uses, struc
 /* publish-cutoff.c. Which outputs of the task came out as what stands? These get DR_FILE_SAME, and in p->stamps the stamp of what
  * stands. False: they are not all compared yet. */
 bool dr_publish_cutoff(struct dr_publisher *p, uint32_t task);
+/* publish-generation.c. Fills p->hashes. An output that is gone and came out with the bytes that it had gets its time back, hence its
+ * stamp in p->stamps, and DR_FILE_SAME. 0 or -1 without memory. */
+int dr_publish_generations(struct dr_publisher *p, uint32_t task, struct dr_err *err);
 /* Has dr_publish_cutoff begun, and not ended? */
 bool dr_publish_is_compared(const struct dr_publisher *p, uint32_t task);
 void dr_publish_stop_comparing(struct dr_publisher *p, uint32_t task);

@@ -48,10 +48,11 @@ dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
 	p->suspects = set_bits(g->n_files);
 	p->due = new_bits(g->n_tasks);
 	p->recent = new_bits(g->n_files);
+	p->stays = new_bits(g->n_files);
 	p->began = calloc((size_t)g->n_tasks + 1, sizeof(*p->began));
 	p->changed = calloc((size_t)g->n_files + 1, sizeof(*p->changed));
 	p->hasher = dr_hasher_new();
-	if (!p->made || !p->suspects || !p->due || !p->recent || !p->began || !p->changed || !p->hasher) {
+	if (!p->made || !p->suspects || !p->due || !p->recent || !p->stays || !p->began || !p->changed || !p->hasher) {
 		dr_err_nomem(err);
 		dr_publisher_free(p);
 		return NULL;
@@ -72,6 +73,7 @@ dr_publisher_free(struct dr_publisher *p)
 	free(p->suspects);
 	free(p->due);
 	free(p->recent);
+	free(p->stays);
 	free(p->began);
 	free(p->changed);
 	free(p->contents);
@@ -80,6 +82,7 @@ dr_publisher_free(struct dr_publisher *p)
 	free(p->left);
 	free(p->reclaims);
 	free(p->stamps);
+	free(p->hashes);
 	while (p->n_compares)
 		dr_publish_stop_comparing(p, p->compares[0].task);
 	free(p->compares);
@@ -208,7 +211,8 @@ look_at_outputs(struct dr_publisher *p, uint32_t task, bool adopt, enum dr_verdi
 	const struct dr_task *t = &p->graph->tasks[task];
 	const uint32_t *out = dr_graph_outputs(p->graph, task);
 
-	if (dr_grow(&p->stamps, &p->cap_stamps, t->n_out, sizeof(*p->stamps)))
+	if (dr_grow(&p->stamps, &p->cap_stamps, t->n_out, sizeof(*p->stamps)) ||
+	    dr_grow(&p->hashes, &p->cap_hashes, t->n_out, sizeof(*p->hashes)))
 		return dr_err_nomem(err);
 	for (uint32_t i = 0; i < t->n_out; i++) {
 		const char *name =
@@ -218,6 +222,7 @@ look_at_outputs(struct dr_publisher *p, uint32_t task, bool adopt, enum dr_verdi
 		if (!name)
 			return -1;
 		*verdict = DR_NOT_PUBLISHED;
+		p->hashes[i].valid = false;
 		if (dr_disk_look(p->disk, name, tree, &p->stamps[i], &dir)) {
 			dr_err_sys(err, errno, "look at %s", dr_publish_shown(p, out[i]));
 			return 1;
@@ -241,6 +246,16 @@ look_at_outputs(struct dr_publisher *p, uint32_t task, bool adopt, enum dr_verdi
 	return 0;
 }
 
+static void
+describe_output(const struct dr_publisher *p, uint32_t i, struct dr_rec_file *f)
+{
+	f->stamp = p->stamps[i];
+	if (!p->hashes[i].valid)
+		return;
+	f->flags |= DR_REC_HASHED;
+	f->content = p->hashes[i].hash;
+}
+
 static int
 add_files(struct dr_publisher *p, uint32_t task, bool adopt, struct dr_err *err)
 {
@@ -256,10 +271,10 @@ add_files(struct dr_publisher *p, uint32_t task, bool adopt, struct dr_err *err)
 		if (i < reads)
 			dr_publish_describe(p, file[i], i >= t->n_in, &f);
 		else
-			f.stamp = p->stamps[i - reads];
+			describe_output(p, i - reads, &f);
 		if (!(i < reads || adopt ? dr_publish_path(p, file[i], err) : dr_publish_temp(p, task, file[i], err)))
 			return -1;
-		if (i >= reads && !adopt)
+		if (i >= reads && !adopt && !(f.flags & DR_REC_HASHED))
 			dr_publish_describe_output(p, file[i], dr_buf_cstr(&p->temp), &f);
 		f.path = dr_buf_str(&p->path);
 		if (dr_journal_add_file(p->journal, &f))
@@ -350,7 +365,7 @@ dr_publish_end(struct dr_publisher *p, uint32_t task, const struct dr_outcome *o
 		*verdict = DR_NOT_PUBLISHED;
 		return 0;
 	}
-	if (add_done(p, task, o, err))
+	if (dr_publish_generations(p, task, err) || add_done(p, task, o, err))
 		return -1;
 	p->graph->tasks[task].partial = dr_plan_partial(p->plan, task);
 	p->ended[p->n_ended++] = task;
@@ -421,7 +436,7 @@ give_names(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 		int e;
 
 		/* What stands is the same, and recorded: if this one cannot be removed, it only takes room. */
-		if (flags & DR_FILE_SAME) {
+		if (dr_publish_bit(p->stays, out[i])) {
 			dr_publish_set(p->suspects, out[i], true);
 			(void)remove_temp(p, task, out[i], NULL);
 			if (dr_publish_sync_name(p, out[i], err))

@@ -183,11 +183,13 @@ compare_outputs(struct dr_compare *c, uint32_t task, struct dr_record *r, unsign
 	struct dr_rec_file f;
 
 	*look = 0;
+	c->hashed = true;
 	for (uint32_t i = 0; i < r->task.n_out; i++) {
 		struct dr_file *now;
 
 		if (dr_record_file(r, &f) != 1)
 			return -1;
+		c->hashed &= (f.flags & DR_REC_HASHED) != 0;
 		if (i >= g->tasks[task].n_out)
 			continue;
 		now = &g->files[out[i]];

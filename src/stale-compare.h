@@ -15,7 +15,8 @@ struct dr_compare {
 	struct dr_disk *disk;
 	struct dr_hasher *hasher;
 	struct dr_buf text, path;
-	bool grave; /* of the last record: a file's size differs, or that it is there */
+	bool grave;  /* of the last record: a file's size differs, or that it is there */
+	bool hashed; /* and: it has the content of all outputs */
 	/* Contents of `uses` hashed so far: by file. */
 	struct dr_content {
 		uint32_t file;

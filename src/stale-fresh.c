@@ -41,13 +41,16 @@ is_needed(const struct dr_graph *g, uint32_t task, const uint8_t *likely)
 	return false;
 }
 
-/* Do several tasks read what this one makes? If it does not come out as before, those that went on as if it did were wrong to. */
+/* Do several tasks read what this one makes? If that could not be known again, those that went on as if it were there were wrong to. */
 static bool
-is_shared(const struct dr_graph *g, uint32_t task)
+is_shared(const struct dr_stale *s, uint32_t task)
 {
+	const struct dr_graph *g = s->plan->graph;
 	const uint32_t *out = dr_graph_outputs(g, task);
 	uint32_t reader = DR_NONE;
 
+	if (s->seen[task] & SEEN_HASHED)
+		return false;
 	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
 		for (uint32_t c = g->first_consumer[out[i]]; c < g->first_consumer[out[i] + 1]; c++) {
 			if (reader != DR_NONE && g->consumers[c] != reader)
@@ -78,7 +81,7 @@ dr_stale_certain(struct dr_stale *s, struct dr_err *err)
 
 		if (g->tasks[t].state == DR_WAITING && !g->tasks[t].certain &&
 		    (g->tasks[t].why == DR_WHY_NEEDED || g->tasks[t].why == DR_WHY_LOST))
-			g->tasks[t].certain = is_shared(g, t) || is_needed(g, t, likely);
+			g->tasks[t].certain = is_shared(s, t) || is_needed(g, t, likely);
 	}
 	free(likely);
 	return 0;
@@ -106,7 +109,7 @@ dr_stale_fresh(struct dr_stale *s, uint32_t task)
 		gone |= (g->files[out[i]].flags & DR_FILE_ABSENT) != 0;
 	if (!gone)
 		return DR_FRESH_YES;
-	if (is_shared(g, task))
+	if (is_shared(s, task))
 		return DR_FRESH_NO;
 	for (uint32_t i = 0; i < t->n_out; i++)
 		if (g->files[out[i]].flags & DR_FILE_ABSENT)

@@ -137,7 +137,8 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 		return -1;
 	s->seen[task] = (uint16_t)((s->seen[task] & SEEN_FLUX) | SEEN_RECORD | (look & DR_OUT_ABSENT ? SEEN_ABSENT : 0) |
 				  (look & DR_OUT_CHANGED ? SEEN_CHANGED : 0) |
-				   (s->compare.grave || why == DR_WHY_INPUTS ? SEEN_GRAVE : 0));
+				   (s->compare.grave || why == DR_WHY_INPUTS ? SEEN_GRAVE : 0) |
+				   (s->compare.hashed ? SEEN_HASHED : 0));
 	return 0;
 }
 

@@ -61,6 +61,77 @@ case_reclaimed_nodes()
 	no_leftovers
 }
 
+# shared DAGFILE READER…: files put into capitals, which go when the readers, which have a task each, have read them.
+shared()
+{
+	local file=$1 reader
+	shift
+	cat >"$file" <<'E1'
+args texts
+  glob = in/*
+map up
+  each = texts
+  out  = up/{name}
+  keep = no
+  run  = note up-{in.name} tr a-z A-Z < {in} > {out}
+E1
+	for reader; do
+		printf 'task %s\n  in  = up\n  out = %s\n  run = note %s cat {in} > {out}\n' $reader $reader $reader >>"$file"
+	done
+}
+
+# What was reclaimed is made again for the sake of one that reads it: for the others it is what it was.
+case_generations()
+{
+	mkdir in
+	echo a >in/a
+	echo b >in/b
+	shared Dagfile one two
+	ran 'one two up-a up-b'
+	[ -z "$(ls up)" ] || fail "not reclaimed: $(ls up)"
+	sed -i 's/note one cat/note one cat --/' Dagfile
+	ran 'one up-a up-b'
+	ran ''
+	[ -z "$(ls up)" ] || fail "not reclaimed: $(ls up)"
+	sed -i 's/note two cat/note two cat --/' Dagfile
+	ran 'two up-a up-b'
+	touch in/a
+	ran 'up-a'
+	ran ''
+	[ -z "$(ls up)" ] || fail "not reclaimed: $(ls up)"
+	# Its bytes are others each time: then both read it.
+	sed -i 's/tr a-z A-Z < {in}/sh -c "date +%N"/' Dagfile
+	ran 'one two up-a up-b'
+	sed -i 's/note one cat --/note one cat/' Dagfile
+	ran 'one two up-a up-b'
+	ran ''
+	no_leftovers
+}
+
+# Two Dagfiles that share it need not make it again in turns for ever.
+case_generations_of_two_dagfiles()
+{
+	mkdir in
+	echo a >in/a
+	shared Dagfile one
+	shared Other two
+	ran 'one up-a'
+	ran 'two up-a' -f Other
+	ran 'one up-a'
+	ran '' -f Other
+	ran ''
+	sed -i 's/note two cat/note two cat --/' Other
+	ran 'two up-a' -f Other
+	ran ''
+	ran '' -f Other
+	echo b >in/a
+	ran 'one up-a'
+	ran 'two up-a' -f Other
+	ran ''
+	ran '' -f Other
+	is two B
+}
+
 case_one_of_several_outputs()
 {
 	echo 'first second' >in

@@ -360,6 +360,27 @@ test_same_trees(void **state)
 }
 
 static void
+test_set_time(void **state)
+{
+	static const int64_t times[] = { 1, INT64_C(1700000000123456789), -1, INT64_C(-1500000000) };
+	struct place *p = *state;
+	struct dr_stamp before, st;
+	bool dir;
+
+	put(p, "a", "abc", 3);
+	assert_int_equal(p->d->stat(p->d, "a", &before, &dir), 0);
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		assert_int_equal(p->d->set_time(p->d, "a", times[i]), 0);
+		assert_int_equal(p->d->stat(p->d, "a", &st, &dir), 0);
+		/* Not every file system has times before 1970. */
+		assert_true(st.mtime == times[i] || times[i] < 0);
+		assert_true(st.size == 3 && st.ino == before.ino);
+	}
+	assert_int_equal(p->d->set_time(p->d, "none", 1), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void
 test_hash(void **state)
 {
 	struct place *p = *state;
@@ -523,6 +544,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_trees, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_set_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),

@@ -296,9 +296,20 @@ fake_hash(struct dr_disk *d, const char *path, struct dr_hash128 *out)
 	k->hashes++;
 	if (call(k))
 		return -1;
-	*out = (struct dr_hash128){ stamp_of(k, path).ino, 5 };
+	*out = (struct dr_hash128){ k->f[find(k, path) % FILES_MAX].bytes, 5 };
 	if (k->on_hash)
 		k->on_hash(k);
+	return 0;
+}
+
+static int
+fake_set_time(struct dr_disk *d, const char *path, int64_t mtime)
+{
+	struct fake *k = (struct fake *)d;
+
+	if (call(k))
+		return -1;
+	k->f[find(k, path) % FILES_MAX].st.mtime = mtime;
 	return 0;
 }
 
@@ -410,6 +421,7 @@ fresh_disk(struct world *w)
 		       .unlink = fake_unlink,
 		       .remove_tree = fake_remove_tree,
 		       .mkdirs_for = fake_mkdirs_for,
+		       .set_time = fake_set_time,
 		       .same = fake_same,
 		       .hash = fake_hash },
 	};
@@ -1386,6 +1398,69 @@ test_compares_in_pieces(void **state)
 	assert_int_equal(end(w, A), DR_NOT_COMPARED);
 }
 
+/* A's outputs are gone, as its last record has them; made again, mid/a has `bytes`. The journal's length before that. */
+static uint64_t
+make_again(struct world *w, uint64_t record, uint64_t bytes, int64_t mtime)
+{
+	struct dr_buf b = { 0 };
+	uint64_t at;
+
+	assert_int_equal(dr_slurp(w->dir, "journal", &b, &w->err), 0);
+	at = b.n;
+	dr_buf_free(&b);
+	w->g->tasks[A].record = record;
+	drop(w->disk, "mid/a");
+	drop(w->disk, "mid/b");
+	w->g->files[file(w, "mid/a")].flags |= DR_FILE_ABSENT | DR_FILE_RECLAIMED;
+	w->g->files[file(w, "mid/b")].flags |= DR_FILE_ABSENT | DR_FILE_RECLAIMED;
+	assert_int_equal(dr_publish_begin(w->p, A, &w->err), 0);
+	put(w->disk, "mid/.dagrun-10-a", 200, mtime);
+	put(w->disk, "mid/.dagrun-10-b", 200, mtime);
+	w->disk->f[find(w->disk, "mid/.dagrun-10-a")].bytes = bytes;
+	assert_int_equal(end(w, A), DR_PUBLISHED);
+	commit(w, "0 ");
+	return at;
+}
+
+/* What was reclaimed and comes out with the same bytes has its time again, so that its readers need not run. */
+static void
+test_generations(void **state)
+{
+	struct world *w = *state;
+	uint32_t a = file(w, "mid/a"), b = file(w, "mid/b");
+	uint64_t at;
+
+	run_task(w, A);
+	commit(w, "0 ");
+	assert_int_equal(w->disk->hashes, 1); /* of the tool: nobody may want it again */
+	at = make_again(w, 24, 7000, OLD_TIME + 70);
+	assert_int_equal(w->disk->hashes, 1 + 2);
+	assert_int_equal(flags_of(w, at, "mid/a"), DR_REC_HASHED);
+	assert_int_equal(w->g->files[a].flags, 0); /* nothing is known of the first one */
+	at = make_again(w, at, 7000, OLD_TIME + 80);
+	assert_int_equal(w->g->files[a].flags, DR_FILE_SAME);
+	assert_int_equal(w->g->files[a].stamp.mtime, OLD_TIME + 70);
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME + 70);
+	assert_int_equal(stamp_of(w->disk, "mid/a").ino, w->g->files[a].stamp.ino);
+	assert_int_equal(w->g->files[b].flags, 0);
+	assert_int_equal(stamp_of(w->disk, "mid/b").mtime, OLD_TIME + 80);
+	at = make_again(w, at, 7001, OLD_TIME + 90);
+	assert_int_equal(w->g->files[a].flags, 0);
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME + 90);
+	/* A file system that does not keep times. */
+	w->disk->error = EPERM;
+	w->disk->fail = w->disk->calls + 2 + 2 + 2 + 2 + 1; /* inputs, outputs, inputs, hashes; set_time */
+	make_again(w, at, 7001, OLD_TIME + 95);
+	assert_int_equal(w->g->files[a].flags, 0);
+	assert_int_equal(stamp_of(w->disk, "mid/a").mtime, OLD_TIME + 95);
+	/* What stays, or is asked for, is compared where it stands, and not hashed. */
+	w->disk->hashes = 0;
+	w->g->files[a].flags |= DR_FILE_KEEP;
+	w->g->files[b].flags |= DR_FILE_TARGET;
+	make_again(w, at, 7001, OLD_TIME + 99);
+	assert_int_equal(w->disk->hashes, 0);
+}
+
 static void
 test_crash_where_an_output_stays(void **state)
 {
@@ -1458,6 +1533,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_same_output_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compares_in_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crash_where_an_output_stays, setup, teardown),
 	};
 
