@@ -71,4 +71,6 @@ dr_outcome_describe(const struct dr_task_end *e, struct dr_buf *out)
 		dr_buf_adds(out, e->message ? e->message : "not published");
 		break;
 	}
+	if (e->full)
+		dr_buf_addf(out, "; the file system %s is full", e->full);
 }

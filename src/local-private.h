@@ -56,6 +56,7 @@ struct dr_local_slot {
 	enum dr_result result;
 	enum dr_how how;
 	char *message;
+	char *full; /* as in dr_task_end */
 	struct dr_local_slot *by_pid, *by_task, *next_ended; /* chains */
 };
 
@@ -84,6 +85,9 @@ struct dr_local {
 	int64_t killed;        /* ns since 1970: the end of a task behind which there were more; 0: there were not */
 };
 
+/* local.c: which file system that the task writes to is full, malloc'd; NULL: none. */
+char *dr_local_full(struct dr_local *l, uint32_t task);
+
 /* local-table.c: slots by number, by pid and by task. */
 struct dr_local_slot *dr_local_slot(struct dr_local *l, uint32_t n); /* made when new; NULL without memory */
 void dr_local_enter(struct dr_local *l, struct dr_local_slot *s);    /* its task runs as its pid */
@@ -91,6 +95,8 @@ void dr_local_leave(struct dr_local *l, struct dr_local_slot *s);
 struct dr_local_slot *dr_local_by_pid(const struct dr_local *l, pid_t pid); /* NULL: not ours */
 struct dr_local_slot *dr_local_by_task(const struct dr_local *l, uint32_t task);
 void dr_local_free_slots(struct dr_local *l);
+/* Slots in which nothing runs give up their descriptors, as there are too few. */
+void dr_local_spare(struct dr_local *l);
 
 /* local-env.c. NULL without memory or with what err says. Valid until the next call. */
 char **dr_local_env(struct dr_local *l, uint32_t task, const struct dr_values *v, const char *tmp,

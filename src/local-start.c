@@ -377,16 +377,22 @@ not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, const s
 		.out = -1,
 		.err = -1,
 	};
+	char *full;
 
 	/* The numbers that a shell has for this. */
 	e.outcome.status = (why->sys == ENOENT ? 127 : 126) << 8;
 	e.outcome.end = e.outcome.start;
 	e.outcome.how = DR_REC_NO_START;
 	dr_publish_abort(l->o.publisher, task, lacks_room(why) ? NULL : &e.outcome, NULL);
-	if (lacks_room(why))
+	if (lacks_room(why)) {
+		if (why->sys == EMFILE || why->sys == ENFILE)
+			dr_local_spare(l);
 		return DR_START_LATER;
+	}
+	e.full = full = why->sys == ENOSPC ? dr_local_full(l, task) : NULL;
 	if (l->o.ended)
 		l->o.ended(l->o.arg, &e);
+	free(full);
 	return DR_START_FAILED;
 }
 

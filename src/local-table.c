@@ -125,6 +125,17 @@ dr_local_by_task(const struct dr_local *l, uint32_t task)
 }
 
 void
+dr_local_spare(struct dr_local *l)
+{
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		if (!l->slots[i] || l->slots[i]->task != DR_NONE)
+			continue;
+		dr_close(&l->slots[i]->out);
+		dr_close(&l->slots[i]->err);
+	}
+}
+
+void
 dr_local_free_slots(struct dr_local *l)
 {
 	for (uint32_t i = 0; i < l->n_slots; i++) {
@@ -133,6 +144,7 @@ dr_local_free_slots(struct dr_local *l)
 		dr_close(&l->slots[i]->out);
 		dr_close(&l->slots[i]->err);
 		free(l->slots[i]->message);
+		free(l->slots[i]->full);
 		free(l->slots[i]);
 	}
 	free(l->slots);

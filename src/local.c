@@ -168,6 +168,25 @@ lacked_memory(struct dr_local *l, const struct dr_local_slot *s)
 	return l->killed && l->killed >= s->outcome.start && s->outcome.end - l->killed < KILLED_TOGETHER;
 }
 
+char *
+dr_local_full(struct dr_local *l, uint32_t task)
+{
+	const struct dr_graph *g = l->o.plan->graph;
+	struct dr_buf *where = &l->scratch, path = { 0 };
+	bool full = false;
+
+	dr_buf_reset(where);
+	for (uint32_t i = 0; i < g->tasks[task].n_out && !full; i++) {
+		dr_buf_reset(&path);
+		dr_graph_path(g, dr_graph_outputs(g, task)[i], &path);
+		full = !path.failed && dr_no_room(l->o.root, dr_buf_cstr(&path), where);
+	}
+	/* What it prints is kept here: without room its own words on that are lost. */
+	full = full || dr_no_room(l->o.state_dir, "log", where);
+	dr_buf_free(&path);
+	return full && !where->failed ? strdup(dr_buf_cstr(where)) : NULL;
+}
+
 /* False: not yet. */
 static bool
 judge(struct dr_local *l, struct dr_local_slot *s)
@@ -197,6 +216,9 @@ judge(struct dr_local *l, struct dr_local_slot *s)
 		l->flags[s->task] |= DR_LOCAL_RAN_ALONE;
 		s->result = DR_RESULT_ALONE;
 	}
+	/* Before what it has written is removed. */
+	if (s->result == DR_RESULT_FAILED && s->how != DR_HOW_CANCELLED)
+		s->full = dr_local_full(l, s->task);
 	if (s->result != DR_RESULT_DONE)
 		dr_publish_abort(l->o.publisher, s->task, s->result == DR_RESULT_FAILED ? &s->outcome : NULL, NULL);
 	return true;
@@ -254,6 +276,7 @@ tell(struct dr_local *l, struct dr_local_slot *s)
 		.outcome = s->outcome,
 		.timeout = stage->timeout,
 		.message = s->how == DR_HOW_UNPUBLISHED ? s->message ? s->message : "out of memory" : NULL,
+		.full = s->full,
 		.out = s->out_len ? s->out : -1,
 		.err = s->err_len ? s->err : -1,
 		.out_len = s->out_len,
@@ -270,7 +293,8 @@ tell(struct dr_local *l, struct dr_local_slot *s)
 		l->o.ended(l->o.arg, &e);
 	dr_local_output_done(s);
 	free(s->message);
-	s->message = NULL;
+	free(s->full);
+	s->message = s->full = NULL;
 }
 
 int

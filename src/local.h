@@ -25,6 +25,7 @@ struct dr_task_end {
 	struct dr_outcome outcome;
 	int64_t timeout;     /* TIMEOUT: what it was, in ns */
 	const char *message; /* NO_START, UNPUBLISHED; else NULL */
+	const char *full;    /* of a failure: the file system of its outputs, or of ours, that has no room left; NULL: they have */
 	/* What it printed, to be read from offset 0 with pread; -1: nothing. Both the same, with the same
 	 * length, when they are one file. */
 	int out, err;

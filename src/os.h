@@ -36,6 +36,9 @@ int dr_mkdirs_for(int dirfd, const char *path);
  * takes two descriptors whatever the depth. -1 with the first errno: what else could be removed is gone then too. */
 int dr_remove_tree(int dirfd, const char *path);
 
+/* Is there no room left, in bytes or files, where a path is or would be? If so, appends where that file system is mounted. */
+bool dr_no_room(int dirfd, const char *path, struct dr_buf *out);
+
 void dr_close(int *fd); /* closes and sets to -1; -1 is fine; keeps errno */
 /* dup to a descriptor >= min, close-on-exec; -1 with errno. */
 int dr_dup_above(int fd, int min);

@@ -1,0 +1,198 @@
+#!/bin/bash
+# What the system can refuse, by its own means: a clear word, the right status, nothing lost, and a plain rerun does.
+. "$srcdir/tests/e2e/lib.sh"
+
+# small SIZE FILES: a file system of that size, here. Not everybody may mount one.
+small()
+{
+	mkdir small
+	if ! mount -t tmpfs -o "size=$1,nr_inodes=$2" none small 2>/dev/null; then
+		echo "no file system can be mounted here: not tried"
+		return 1
+	fi
+	trap "cd '$top'; umount -l '$PWD/small'" EXIT
+	cd small
+}
+
+nothing_partial()
+{
+	local f
+	for f; do
+		[ ! -e "$f" ] || fail "part of $f shows"
+	done
+	[ -z "$(find . -name '.dagrun-*')" ] || fail "left behind: $(find . -name '.dagrun-*')"
+}
+
+case_no_space()
+{
+	small 64k 64 || return 0
+	cat >Dagfile <<'E1'
+task fits
+  out = fits
+  run = note fits echo fits > {out}
+task big
+  in  = fits
+  out = dir/big
+  run = note big head -c 1000000 /dev/zero > {out}
+E1
+	run
+	[ "$rc" = 1 ] && [ "$did" = 'big fits' ] || fail "exit $rc, ran $did"
+	says "$E" "^FAIL dir/big: exit 1; the file system .*/no_space/small is full"
+	nothing_partial dir/big
+	sed -i s/1000000/1000/ Dagfile
+	ran 'big'
+	ran ''
+}
+
+case_no_inodes()
+{
+	small 1m 24 || return 0
+	cat >Dagfile <<'E1'
+args n
+  range = 1..20
+map many
+  each = n
+  out  = out/{arg}
+  run  = note {arg} touch {out}
+E1
+	run -j1
+	[ "$rc" = 1 ] || fail "exit $rc"
+	says "$E" "the file system .*/no_inodes/small is full"
+	nothing_partial
+	made=$(ls out | wc -l)
+	[ "$made" -ge 1 ] || fail 'some have room'
+	sed -i s/1..20/1..2/ Dagfile
+	ran ''
+}
+
+# The journal has no room: what ran waits under its other name for a run that can write.
+case_no_space_for_the_journal()
+{
+	small 64k 64 || return 0
+	cat >Dagfile <<'E1'
+task first
+  out = first
+  run = note first echo first > {out}
+task second
+  in  = first
+  out = second
+  run = note second; echo second > {out}; head -c 1000000 /dev/zero > fill
+task third
+  in  = second
+  out = third
+  run = note third cp {in} {out}
+E1
+	sed -i 's/> fill/> fill || :/' Dagfile
+	# Longer than what is left of the block that the journal ends in.
+	printf 'env.LONG = %05000d\n' 0 >>Dagfile
+	sed -i 's/^  in  = second$/&\n  uses = '"$(printf 'x%.0s' $(seq 200))"'/' Dagfile
+	: >"$(printf 'x%.0s' $(seq 200))"
+	run
+	case $rc in
+	4) says "$E" 'journal.*No space left' ;;
+	1) ;; # its last block had room enough
+	0) ;;
+	*) fail "exit $rc" ;;
+	esac
+	is first first
+	rm fill
+	sed -i 's/head -c 1000000/head -c 1/' Dagfile
+	run
+	[ "$rc" = 0 ] || fail "a plain rerun: exit $rc"
+	case " $did " in *' first '*) fail 'what was recorded is done' ;; esac
+	is third second
+	ran ''
+	nothing_partial
+}
+
+# Few descriptors: fewer run at a time.
+case_few_descriptors()
+{
+	cat >Dagfile <<'E1'
+args n
+  range = 1..30
+map many
+  each = n
+  out  = out/{arg}
+  run  = note {arg} echo {arg} > {out}
+E1
+	rc=0
+	(ulimit -n 24 && exec timeout -s KILL 60 "$DAGRUN" -j16 >"$O" 2>"$E") || rc=$?
+	cat "$E"
+	[ "$rc" = 0 ] || fail "exit $rc"
+	[ "$(ls out | wc -l)" = 30 ] || fail 'all of them'
+	nothing_partial
+	ran ''
+}
+
+# A limit on the size of files is the task's to hit.
+case_file_size()
+{
+	cat >Dagfile <<'E1'
+task big
+  out = big
+  run = note big head -c 10000000 /dev/zero > {out}
+E1
+	rc=0
+	(ulimit -f 1000 && exec timeout -s KILL 60 "$DAGRUN" >"$O" 2>"$E") || rc=$?
+	cat "$E"
+	[ "$rc" = 1 ] || fail "exit $rc"
+	says "$E" '^FAIL big: '
+	nothing_partial big
+	ran big
+}
+
+# Names as long as a name can be.
+case_long_names()
+{
+	name=$(printf 'n%.0s' $(seq 255))
+	cat >Dagfile <<E1
+args n
+  list = $name
+map long
+  each = n
+  out  = out/{arg}
+  run  = note long echo {arg} > {out}
+map longer
+  each = long
+  out  = again/{name}
+  run  = note longer cp {in} {out}
+E1
+	ran 'long longer'
+	is "again/$name" "$name"
+	sed -i 's/note long echo/note long printf "%s\\n"/' Dagfile
+	ran 'long'
+	ran ''
+	nothing_partial
+	sed -i "s/list = n/list = nn/" Dagfile
+	run
+	[ "$rc" != 0 ] || fail 'one byte more is too long'
+	says "$E" 'has a name of more than 255 bytes'
+}
+
+# What may not be written to or read is said before anything runs, all of it. The superuser may do anything.
+case_permissions()
+{
+	[ "$(id -u)" != 0 ] || { echo 'not tried by the superuser'; return 0; }
+	mkdir in no
+	echo a >in/a
+	echo b >in/b
+	cat >Dagfile <<'E1'
+args files
+  glob = in/*
+map copy
+  each = files
+  out  = no/{name}
+  run  = note copy cp {in} {out}
+E1
+	chmod 0 in/a in/b
+	chmod 555 no
+	run
+	[ "$rc" = 2 ] && [ -z "$did" ] || fail "exit $rc, ran $did"
+	says "$E" "in/a' cannot be read" "in/b' cannot be read" "no/.*cannot be written"
+	chmod 644 in/a in/b
+	chmod 755 no
+	ran 'copy copy'
+}
+
+cases "$@"
