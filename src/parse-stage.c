@@ -207,6 +207,7 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 {
 	static const char *const orders[] = { "input", "any", NULL }, *const shapes[] = { "rounds", NULL };
 	static const char *const keeps[] = { "yes", "no", NULL }, *const ok[] = { "ok", NULL };
+	static const char *const freshes[] = { "time", "content", NULL };
 	static const char *const styles[] = { "both", "pipe", "fifo", "none", NULL };
 	struct dr_stage *st = g->st;
 	bool tree;
@@ -239,6 +240,9 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 	case DR_KEY_JOBSERVER:
 		choice = dr_parse_choice(g->ps, &g->sc, k, styles);
 		st->jobserver = (enum dr_style)(DR_STYLE_BOTH + choice);
+		break;
+	case DR_KEY_FRESH:
+		st->fresh_content = dr_parse_choice(g->ps, &g->sc, k, freshes) == 1;
 		break;
 	case DR_KEY_MISSING:
 		st->missing_ok = dr_parse_choice(g->ps, &g->sc, k, ok) == 0;

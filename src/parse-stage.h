@@ -13,6 +13,7 @@ enum dr_stage_key {
 	DR_KEY_OUT_NAME,
 	DR_KEY_RUN,
 	DR_KEY_USES,
+	DR_KEY_FRESH,
 	DR_KEY_FAN_IN,
 	DR_KEY_ORDER,
 	DR_KEY_SHAPE,

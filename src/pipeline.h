@@ -137,6 +137,7 @@ struct dr_stage {
 	enum dr_keep keep;
 	struct dr_template
 		part;   /* merge: directory of the inner nodes, without a '/' at its end; n 0: default */
+	bool fresh_content; /* inputs whose time differs are compared by content */
 	bool missing_ok; /* merge, task: takes those inputs that could be made */
 	uint32_t slots; /* at least 1 */
 	uint32_t slots_most; /* of a..b, where idle ones are to be had; 0: the same */

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "arena.h"
 #include "err.h"
 #include "os.h"
 #include "publish-private.h"
@@ -54,75 +53,18 @@ look(struct dr_publisher *p, uint32_t file, struct dr_err *err)
 	return 0;
 }
 
+/* Does the content of the i-th file that a task reads count, and not only its stamp? That of what our tasks made never changes unseen. */
 static bool
-content_eq(const void *ctx, uint32_t value, const void *key)
+counts(const struct dr_publisher *p, uint32_t task, uint32_t i)
 {
-	const struct dr_publisher *p = ctx;
+	const struct dr_task *t = &p->graph->tasks[task];
+	const struct dr_file *f = &p->graph->files[dr_graph_inputs(p->graph, task)[i]];
 
-	return p->contents[value].file == *(const uint32_t *)key;
-}
-
-static uint64_t
-content_key(uint32_t file)
-{
-	return dr_hash64(&file, sizeof(file));
-}
-
-static uint64_t
-content_hash(const void *ctx, uint32_t value)
-{
-	const struct dr_publisher *p = ctx;
-
-	return content_key(p->contents[value].file);
-}
-
-static const struct dr_map_ops content_ops = { content_eq, content_hash };
-
-static struct dr_publish_content *
-find_content(const struct dr_publisher *p, uint32_t file)
-{
-	uint32_t i = dr_map_find(&p->content_map, &content_ops, p, content_key(file), &file);
-
-	return i == DR_NONE ? NULL : &p->contents[i];
-}
-
-static struct dr_publish_content *
-add_content(struct dr_publisher *p, uint32_t file)
-{
-	if (dr_grow(&p->contents, &p->cap_contents, (size_t)p->n_contents + 1, sizeof(*p->contents)))
-		return NULL;
-	p->contents[p->n_contents] = (struct dr_publish_content){ .file = file };
-	if (dr_map_add(&p->content_map, &content_ops, p, content_key(file), p->n_contents))
-		return NULL;
-	return &p->contents[p->n_contents++];
-}
-
-/* Hashes a `uses`, once for each stamp that it has. Before the start, as what is there after the end is
- * the same if its stamp is: hashed then, it could have changed within the mtime's grain after the command
- * had read it. What cannot be read (a program that may only be executed) or is no plain file has no hash,
- * which is no error. */
-static int
-remember_content(struct dr_publisher *p, uint32_t file, struct dr_err *err)
-{
-	const struct dr_stamp st = p->graph->files[file].stamp;
-	struct dr_publish_content *c = find_content(p, file);
-	struct dr_stamp after;
-	const char *path;
-	bool dir;
-
-	if (st.size < 0 || st.size > DR_PUBLISH_HASH_MAX)
-		return 0;
-	if (c && same_stamp(&c->stamp, &st) && c->stamp.ino == st.ino)
-		return 0;
-	if (!c)
-		c = add_content(p, file);
-	path = dr_publish_path(p, file, err);
-	if (!c || !path)
-		return dr_err_nomem(err);
-	c->stamp = st;
-	c->valid = p->disk->hash(p->disk, path, &c->hash) == 0 &&
-		   p->disk->stat(p->disk, path, &after, &dir) == 0 && same_stamp(&after, &st);
-	return 0;
+	if (f->stamp.size < 0)
+		return false;
+	if (i >= t->n_in)
+		return f->stamp.size <= DR_PUBLISH_HASH_MAX;
+	return f->producer == DR_NONE && f->stamp.size <= DR_PUBLISH_FRESH_MAX && dr_plan_stage(p->plan, task)->fresh_content;
 }
 
 int
@@ -147,9 +89,11 @@ dr_publish_look_before(struct dr_publisher *p, uint32_t task, struct dr_err *err
 			return DR_LOOK_CHANGED;
 		}
 	}
-	for (uint32_t i = t->n_in; i < t->n_in + t->n_uses; i++)
-		if (remember_content(p, in[i], err))
-			return -1;
+	/* Before the start, as what is there after the end is the same if its stamp is: hashed then, it could have changed within the
+	 * mtime's grain after the command had read it. What has no hash (a program that may only be executed) goes by its stamp. */
+	for (uint32_t i = 0; i < t->n_in + t->n_uses; i++)
+		if (counts(p, task, i))
+			(void)dr_content_of(&p->contents, in[i]);
 	p->began[task] = p->now;
 	return 0;
 }
@@ -178,17 +122,18 @@ dr_publish_look_after(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 }
 
 void
-dr_publish_describe(struct dr_publisher *p, uint32_t file, bool uses, struct dr_rec_file *f)
+dr_publish_describe(struct dr_publisher *p, uint32_t task, uint32_t i, struct dr_rec_file *f)
 {
+	uint32_t file = dr_graph_inputs(p->graph, task)[i];
 	const struct dr_file *file_of = &p->graph->files[file];
-	const struct dr_publish_content *c = uses ? find_content(p, file) : NULL;
+	const struct dr_hash128 *content = counts(p, task, i) ? dr_content_known(&p->contents, file) : NULL;
 
 	f->stamp = file_of->stamp;
 	f->flags = 0;
 	if (file_of->producer == DR_NONE && dr_publish_bit(p->recent, file))
 		f->flags |= DR_REC_RECENT;
-	if (c && c->valid && same_stamp(&c->stamp, &f->stamp)) {
+	if (content) {
 		f->flags |= DR_REC_HASHED;
-		f->content = c->hash;
+		f->content = *content;
 	}
 }

@@ -2,22 +2,16 @@
 #ifndef DR_PUBLISH_PRIVATE_H
 #define DR_PUBLISH_PRIVATE_H
 
+#include "content.h"
 #include "publish.h"
 
 enum {
 	DR_PUBLISH_HASH_MAX = 64 << 20, /* bytes of a `uses` whose content is kept */
+	DR_PUBLISH_FRESH_MAX = 1 << 30, /* of an input with `fresh = content` */
 	DR_PUBLISH_PIECE = 32 << 20, /* bytes of two outputs that are compared before others have their turn */
 	DR_PUBLISH_OUTPUT_HASH_MAX = 4 << 20, /* and of an output that may not be synced */
 	DR_PUBLISH_RECENT_NS =
 		20 * 1000000, /* as fresh as that, a file may change once more under the same mtime */
-};
-
-/* What a file contains while it has this stamp. */
-struct dr_publish_content {
-	uint32_t file;
-	bool valid;
-	struct dr_stamp stamp;
-	struct dr_hash128 hash;
 };
 
 /* A task whose outputs are being compared with what stands. */
@@ -63,9 +57,7 @@ struct dr_publisher {
 	uint32_t *began;   /* by task */
 	uint32_t *changed; /* by file: the last look that found something else than the one before */
 
-	struct dr_publish_content *contents;
-	uint32_t n_contents, cap_contents;
-	struct dr_map content_map;
+	struct dr_contents contents;
 
 	uint32_t *ended; /* tasks whose DONE is in the batch */
 	uint32_t n_ended, cap_ended;
@@ -120,8 +112,8 @@ enum {
 };
 int dr_publish_look_before(struct dr_publisher *p, uint32_t task, struct dr_err *err);
 int dr_publish_look_after(struct dr_publisher *p, uint32_t task, struct dr_err *err);
-/* What the record says of an input or `uses` beside its stamp and path. */
-void dr_publish_describe(struct dr_publisher *p, uint32_t file, bool uses, struct dr_rec_file *f);
+/* What the record says of the i-th file that a task reads, beside its path. */
+void dr_publish_describe(struct dr_publisher *p, uint32_t task, uint32_t i, struct dr_rec_file *f);
 
 /* publish-cutoff.c. Which outputs of the task came out as what stands? These get DR_FILE_SAME, and in p->stamps the stamp of what
  * stands. False: they are not all compared yet. */

@@ -44,6 +44,7 @@ dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
 	*p = (struct dr_publisher){
 		.plan = pl, .graph = g, .disk = disk, .journal = j, .lock = lock, .run = run
 	};
+	p->contents = (struct dr_contents){ .graph = g, .disk = disk };
 	p->made = new_bits(g->n_dirs);
 	p->suspects = set_bits(g->n_files);
 	p->due = new_bits(g->n_tasks);
@@ -76,8 +77,7 @@ dr_publisher_free(struct dr_publisher *p)
 	free(p->stays);
 	free(p->began);
 	free(p->changed);
-	free(p->contents);
-	dr_map_free(&p->content_map);
+	dr_contents_free(&p->contents);
 	free(p->ended);
 	free(p->left);
 	free(p->reclaims);
@@ -269,7 +269,7 @@ add_files(struct dr_publisher *p, uint32_t task, bool adopt, struct dr_err *err)
 		if (i < t->n_in && dr_plan_missing(p->plan, task, file[i]))
 			continue;
 		if (i < reads)
-			dr_publish_describe(p, file[i], i >= t->n_in, &f);
+			dr_publish_describe(p, task, i, &f);
 		else
 			describe_output(p, i - reads, &f);
 		if (!(i < reads || adopt ? dr_publish_path(p, file[i], err) : dr_publish_temp(p, task, file[i], err)))

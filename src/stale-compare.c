@@ -17,55 +17,13 @@ dr_stamp_same(const struct dr_stamp *a, const struct dr_stamp *b)
 	return a->size == b->size && a->mtime == b->mtime;
 }
 
-static bool
-content_eq(const void *ctx, uint32_t value, const void *key)
-{
-	const struct dr_compare *c = ctx;
-
-	return c->contents[value].file == *(const uint32_t *)key;
-}
-
-static uint64_t
-content_hash(const void *ctx, uint32_t value)
-{
-	const struct dr_compare *c = ctx;
-
-	return dr_hash64(&c->contents[value].file, sizeof(uint32_t));
-}
-
-static const struct dr_map_ops content_ops = { content_eq, content_hash };
-
-/* The content of a file, read once however many tasks use it. NULL: it cannot be read, or there is no memory to remember it. */
-static const struct dr_hash128 *
-content_of(struct dr_compare *c, uint32_t file)
-{
-	uint64_t h = dr_hash64(&file, sizeof(file));
-	uint32_t i = dr_map_find(&c->content_map, &content_ops, c, h, &file);
-
-	if (i == DR_NONE) {
-		if (dr_grow(&c->contents, &c->cap_contents, (size_t)c->n_contents + 1, sizeof(*c->contents)))
-			return NULL;
-		i = c->n_contents;
-		c->contents[i] = (struct dr_content){ .file = file };
-		dr_buf_reset(&c->path);
-		dr_graph_path(c->plan->graph, file, &c->path);
-		c->contents[i].readable =
-			!c->path.failed && c->disk->hash(c->disk, dr_buf_cstr(&c->path), &c->contents[i].hash) == 0;
-		if (dr_map_add(&c->content_map, &content_ops, c, h, i))
-			return NULL;
-		c->n_contents++;
-	}
-	return c->contents[i].readable ? &c->contents[i].hash : NULL;
-}
-
 void
 dr_compare_free(struct dr_compare *c)
 {
 	dr_buf_free(&c->text);
 	dr_buf_free(&c->path);
-	dr_map_free(&c->content_map);
 	dr_hasher_free(c->hasher);
-	free(c->contents);
+	dr_contents_free(&c->contents);
 }
 
 static bool
@@ -116,9 +74,9 @@ tell_stamp(struct dr_buf *out, struct dr_str path, const struct dr_stamp *was, c
 }
 
 /* Is a file as recorded? Equal stamps say so, but for one that was looked at within the grain of its time: it goes by content where that
- * is known, as `uses` do when their time differs. */
+ * is known, as `uses`, and inputs with `fresh = content`, do when their time differs. */
 static bool
-same_file(struct dr_compare *c, uint32_t file, const struct dr_rec_file *f, bool uses)
+same_file(struct dr_compare *c, uint32_t file, const struct dr_rec_file *f, bool by_content)
 {
 	const struct dr_stamp *now = &c->plan->graph->files[file].stamp;
 	bool same = dr_stamp_same(now, &f->stamp);
@@ -128,9 +86,9 @@ same_file(struct dr_compare *c, uint32_t file, const struct dr_rec_file *f, bool
 	if (f->stamp.size == DR_ABSENT)
 		return false;
 
-	if (!(f->flags & DR_REC_HASHED) || now->size != f->stamp.size || (same ? !(f->flags & DR_REC_RECENT) : !uses))
+	if (!(f->flags & DR_REC_HASHED) || now->size != f->stamp.size || (same ? !(f->flags & DR_REC_RECENT) : !by_content))
 		return same;
-	content = content_of(c, file);
+	content = dr_content_of(&c->contents, file);
 	return content ? dr_hash128_eq(*content, f->content) : same;
 }
 
@@ -138,7 +96,7 @@ same_file(struct dr_compare *c, uint32_t file, const struct dr_rec_file *f, bool
  * them whatever it finds: the record is a stream. */
 static int
 compare_files(struct dr_compare *c, struct dr_record *r, const uint32_t *files, uint32_t n_recorded, uint32_t n,
-	      bool uses, bool *listed, bool *same, struct dr_buf *tell)
+	      bool by_content, bool *listed, bool *same, struct dr_buf *tell)
 {
 	struct dr_rec_file f;
 
@@ -155,7 +113,7 @@ compare_files(struct dr_compare *c, struct dr_record *r, const uint32_t *files, 
 			*listed = false;
 			continue;
 		}
-		if (!*listed || !*same || same_file(c, files[i], &f, uses))
+		if (!*listed || !*same || same_file(c, files[i], &f, by_content))
 			continue;
 		*same = false;
 		c->grave = c->plan->graph->files[files[i]].stamp.size != f.stamp.size;
@@ -223,7 +181,8 @@ dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum
 		return -1;
 	same_command = dr_hash128_eq(command, r->task.command);
 	told = tell ? tell->n : 0;
-	if (compare_files(c, r, in, r->task.n_in, t->n_in, false, &listed_in, &same_in, tell))
+	if (compare_files(c, r, in, r->task.n_in, t->n_in, dr_plan_stage(c->plan, task)->fresh_content, &listed_in, &same_in,
+			  tell))
 		goto damaged;
 	if (tell && !listed_in && r->task.n_in != t->n_in)
 		dr_buf_addf(tell, "%" PRIu32 " input%s → %" PRIu32, r->task.n_in, r->task.n_in == 1 ? "" : "s",

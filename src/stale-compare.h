@@ -2,6 +2,7 @@
 #ifndef DR_STALE_COMPARE_H
 #define DR_STALE_COMPARE_H
 
+#include "content.h"
 #include "stale.h"
 
 /* What the outputs of a record look like on the disk. */
@@ -17,14 +18,7 @@ struct dr_compare {
 	struct dr_buf text, path;
 	bool grave;  /* of the last record: a file's size differs, or that it is there */
 	bool hashed; /* and: it has the content of all outputs */
-	/* Contents of `uses` hashed so far: by file. */
-	struct dr_content {
-		uint32_t file;
-		bool readable;
-		struct dr_hash128 hash;
-	} *contents;
-	uint32_t n_contents, cap_contents;
-	struct dr_map content_map;
+	struct dr_contents contents;
 };
 
 /* Why the task of this DONE would have to run, its outputs aside: DR_WHY_NOT, COMMAND, INPUTS, INPUT, USES. *outputs is a set of

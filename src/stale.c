@@ -375,6 +375,7 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 		return dr_err_nomem(err);
 	*s = (struct dr_stale){ .plan = pl, .journal = j, .disk = disk, .options = *o };
 	s->compare = (struct dr_compare){ .plan = pl, .disk = disk, .hasher = dr_hasher_new() };
+	s->compare.contents = (struct dr_contents){ .graph = pl->graph, .disk = disk };
 	s->seen = calloc((size_t)pl->graph->n_tasks + 1, sizeof(*s->seen));
 	if (!s->seen || !s->compare.hasher) {
 		dr_err_nomem(err);

@@ -60,6 +60,50 @@ case_uses()
 	ran ''
 }
 
+case_fresh_content()
+{
+	mkdir in
+	echo a >in/a
+	echo b >in/b
+	cat >Dagfile <<'E1'
+args files
+  glob = in/*
+map content
+  each  = files
+  fresh = content
+  out   = content/{name}
+  run   = note content-{in.name} cat {in} > {out}
+map time
+  each  = files
+  fresh = time
+  out   = time/{name}
+  run   = note time-{in.name} cat {in} > {out}
+E1
+	ran 'content-a content-b time-a time-b'
+	touch in/a in/b
+	ran 'time-a time-b'
+	ran ''
+	touch -d 2001-01-01 in/a
+	run --explain -n
+	says "$O" 'time/a: in/a: time .* → 2001-01-01'
+	! grep -q content/ "$O" || fail 'the same content'
+	echo c >in/b
+	ran 'content-b time-a time-b' --explain
+	says "$E" 'content/b: in/b: time .* → '
+	is content/b c
+	echo longer >in/b
+	ran 'content-b time-b' --explain
+	says "$E" 'content/b: in/b: size 2 → 7'
+	ran ''
+	# What was recorded before has no hash yet, and goes by its time.
+	sed -i 's/fresh = time/fresh = content/' Dagfile
+	ran ''
+	touch in/a
+	ran 'time-a'
+	touch in/a
+	ran ''
+}
+
 case_programs_are_used()
 {
 	printf '#!/bin/sh\nexec tr a-z A-Z\n' >to-upper

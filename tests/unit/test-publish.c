@@ -54,6 +54,16 @@ dr_plan_task_name(const struct dr_plan *pl, uint32_t task, struct dr_buf *out)
 	dr_buf_addf(out, "task-%u", (unsigned)task);
 }
 
+static struct dr_stage only_stage;
+
+const struct dr_stage *
+dr_plan_stage(const struct dr_plan *pl, uint32_t task)
+{
+	(void)pl;
+	(void)task;
+	return &only_stage;
+}
+
 uint64_t
 dr_plan_stage_key(const struct dr_plan *pl, uint32_t stage)
 {
@@ -1461,6 +1471,35 @@ test_generations(void **state)
 	assert_int_equal(w->disk->hashes, 0);
 }
 
+/* Contents count where the stage says so, of what comes from outside; each is read once. */
+static void
+test_fresh_content(void **state)
+{
+	struct world *w = *state;
+
+	only_stage.fresh_content = true;
+	run_task(w, A);
+	run_task(w, D); /* in0 once more */
+	commit(w, "0 3 ");
+	assert_int_equal(w->disk->hashes, 2); /* in0, tool */
+	assert_int_equal(flags_of(w, 24, "in0"), DR_REC_HASHED);
+	run_task(w, B);
+	commit(w, "1 ");
+	assert_int_equal(w->disk->hashes, 3);
+	put(w->disk, "in0", 1, OLD_TIME + 1);
+	run_task(w, C); /* what our tasks made has no need of it */
+	commit(w, "2 ");
+	assert_int_equal(w->disk->hashes, 3);
+	run_task(w, D);
+	commit(w, "3 ");
+	assert_int_equal(w->disk->hashes, 4);
+	put(w->disk, "in0", INT64_C(1) << 40, OLD_TIME + 2);
+	run_task(w, D);
+	commit(w, "3 ");
+	assert_int_equal(w->disk->hashes, 4);
+	only_stage.fresh_content = false;
+}
+
 static void
 test_crash_where_an_output_stays(void **state)
 {
@@ -1534,6 +1573,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_not_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compares_in_pieces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fresh_content, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crash_where_an_output_stays, setup, teardown),
 	};
 

@@ -136,6 +136,7 @@ struct world {
 	struct dr_stale_counts counts;
 	struct dr_buf shown;
 	int64_t now; /* mtime of what is written next */
+	bool hash_inputs; /* in records, as `fresh = content` does */
 };
 
 enum { RUN = 100 };
@@ -301,7 +302,7 @@ say_done(struct world *w, uint32_t task, struct done how)
 		f.stamp = stamp_of(w, out && how.temporary ? temp_of(w, task, i - t->n_in - t->n_uses) : path);
 		if (!out)
 			f.flags = how.flags;
-		if (uses && fake_hash(&w->disk.d, path, &f.content) == 0)
+		if ((uses || (w->hash_inputs && !out)) && fake_hash(&w->disk.d, path, &f.content) == 0)
 			f.flags |= DR_REC_HASHED;
 		if (out && how.hashed && fake_hash(&w->disk.d, path, &f.content) == 0)
 			f.flags |= DR_REC_HASHED;
@@ -764,6 +765,44 @@ reclaimed_is_as_good_as_there(void **state)
 	make(w, place_task(w->p, "all", 0), (struct done){ 0 });
 	drop(w, path);
 	expect(w, base, "m/c:INPUT all/1.1:LOST all:INPUT");
+}
+
+/* An input with a hash, in a stage that goes by content. */
+static void
+inputs_by_content(void **state)
+{
+	static const char by_time[] = HEAD("a") "map m\n  each = n\n  in = in/{arg}\n  out = m/{arg}\n  run = x {in} > {out}\n";
+	static const char by_content[] =
+		HEAD("a") "map m\n  each = n\n  in = in/{arg}\n  fresh = content\n  out = m/{arg}\n  run = x {in} > {out}\n";
+	struct world *w = *state;
+
+	inputs(w);
+	w->hash_inputs = true;
+	made(w, by_content);
+	assert_int_equal(w->disk.hashed, 0);
+	get(w, "in/a")->stamp.mtime++;
+	expect(w, by_content, "");
+	assert_int_equal(w->disk.hashed, 1);
+	expect(w, by_time, "m/a:INPUT");
+	assert_int_equal(w->disk.hashed, 0);
+	put(w, "in/a", "aab");
+	expect(w, by_content, "m/a:INPUT");
+	put(w, "in/a", "longer");
+	expect(w, by_content, "m/a:INPUT");
+	assert_int_equal(w->disk.hashed, 0);
+	put(w, "in/a", "aaa")->refused = true;
+	assert_int_equal(try_check(w, by_content), -1); /* and it cannot be read by the command, either */
+	/* Within the grain of its time: not even an equal one is believed. */
+	put(w, "in/a", "aaa");
+	say_done(w, place_task(w->p, "m", 0), (struct done){ .flags = DR_REC_RECENT });
+	expect(w, by_time, "");
+	assert_int_equal(w->disk.hashed, 1);
+	snprintf(get(w, "in/a")->content, 4, "bbb");
+	expect(w, by_time, "m/a:INPUT");
+	w->hash_inputs = false;
+	say_done(w, place_task(w->p, "m", 0), (struct done){ .flags = DR_REC_RECENT });
+	snprintf(get(w, "in/a")->content, 4, "ccc");
+	expect(w, by_content, ""); /* nothing to hold it against */
 }
 
 /* The stale tasks that will run whatever becomes of the others. */
@@ -1614,6 +1653,7 @@ main(void)
 		TEST(a_target_is_lost),
 		TEST(an_intermediate_is_lost),
 		TEST(reclaimed_is_as_good_as_there),
+		TEST(inputs_by_content),
 		TEST(what_is_certain),
 		TEST(needed_again_and_its_consumers),
 		TEST(the_last_record_wins),

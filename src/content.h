@@ -1,0 +1,24 @@
+/* What files of a plan contain, as hashes: each is read once for as long as it looks the same, however many tasks ask. */
+#ifndef DR_CONTENT_H
+#define DR_CONTENT_H
+
+#include "disk.h"
+
+struct dr_contents {
+	const struct dr_graph *graph;
+	struct dr_disk *disk;
+	/* private */
+	struct dr_content *v;
+	uint32_t n, cap;
+	struct dr_map map;
+	struct dr_buf path;
+};
+
+/* The content of a file that has the stamp which the graph has of it. NULL: it cannot be read, is no regular file, is another one by now,
+ * or there is no memory. Valid until the next call. */
+const struct dr_hash128 *dr_content_of(struct dr_contents *c, uint32_t file);
+/* The same, but only if it was asked for before: nothing is read. */
+const struct dr_hash128 *dr_content_known(const struct dr_contents *c, uint32_t file);
+void dr_contents_free(struct dr_contents *c);
+
+#endif
