@@ -106,10 +106,6 @@ compare_files(struct dr_compare *c, struct dr_record *r, const uint32_t *files, 
 		if (dr_record_file(r, &f) != 1)
 			return -1;
 		if (i >= n || !path_is(c, files[i], f.path)) {
-			if (tell && *listed && *same) {
-				dr_buf_escape(tell, f.path);
-				dr_buf_adds(tell, ": was an input and is none now");
-			}
 			*listed = false;
 			continue;
 		}
@@ -121,6 +117,55 @@ compare_files(struct dr_compare *c, struct dr_record *r, const uint32_t *files, 
 			tell_stamp(tell, f.path, &f.stamp, &c->plan->graph->files[files[i]]);
 	}
 	return 0;
+}
+
+static void
+tell_graph_path(struct dr_compare *c, uint32_t file, struct dr_buf *out)
+{
+	dr_buf_reset(&c->path);
+	dr_graph_path(c->plan->graph, file, &c->path);
+	dr_buf_escape(out, dr_buf_str(&c->path));
+}
+
+/* The first file that a task reads no more, or else the first that it has not read before: `in/b: is an input and was none (3 inputs → 4)`.
+ * r is a record whose files begin with those n_recorded. */
+static void
+tell_list(struct dr_compare *c, struct dr_record r, const uint32_t *files, uint32_t n_recorded, uint32_t n, bool uses,
+	  struct dr_buf *out)
+{
+	const char *what = uses ? "used" : "an input";
+	uint32_t at = 0, added = DR_NONE;
+	struct dr_rec_file f;
+
+	for (uint32_t i = 0; i < n_recorded && dr_record_file(&r, &f) == 1; i++) {
+		uint32_t k = at, before = 0;
+
+		while (k < n && !path_is(c, files[k], f.path))
+			k++;
+		if (k < n) {
+			added = k > at && added == DR_NONE ? files[at] : added;
+			at = k + 1;
+			continue;
+		}
+		while (before < at && !path_is(c, files[before], f.path))
+			before++;
+		if (before < at) {
+			dr_buf_addf(out, "the order of its %s changed", uses ? "uses" : "inputs");
+			return;
+		}
+		dr_buf_escape(out, f.path);
+		dr_buf_addf(out, ": was %s and is not any more", what);
+		goto count;
+	}
+	if (added == DR_NONE && at < n)
+		added = files[at];
+	if (added == DR_NONE)
+		return;
+	tell_graph_path(c, added, out);
+	dr_buf_addf(out, ": is %s and was not", what);
+count:
+	if (n != n_recorded)
+		dr_buf_addf(out, " (%" PRIu32 " → %" PRIu32 ")", n_recorded, n);
 }
 
 /* Consumers whose records were read before and held against another stamp of this file. */
@@ -171,6 +216,7 @@ dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum
 	const struct dr_task *t = &g->tasks[task];
 	const uint32_t *in = dr_graph_inputs(g, task);
 	struct dr_hash128 command;
+	struct dr_record from; /* its files from there on */
 	bool same_command, same_in, same_uses, listed_in, listed_uses;
 	size_t told;
 
@@ -181,17 +227,22 @@ dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum
 		return -1;
 	same_command = dr_hash128_eq(command, r->task.command);
 	told = tell ? tell->n : 0;
+	from = *r;
 	if (compare_files(c, r, in, r->task.n_in, t->n_in, dr_plan_stage(c->plan, task)->fresh_content, &listed_in, &same_in,
 			  tell))
 		goto damaged;
-	if (tell && !listed_in && r->task.n_in != t->n_in)
-		dr_buf_addf(tell, "%" PRIu32 " input%s → %" PRIu32, r->task.n_in, r->task.n_in == 1 ? "" : "s",
-			    t->n_in);
+	if (tell && !listed_in) {
+		tell->n = told;
+		tell_list(c, from, in, r->task.n_in, t->n_in, false, tell);
+	}
+	from = *r;
 	if (compare_files(c, r, in + t->n_in, r->task.n_uses, t->n_uses, true, &listed_uses, &same_uses,
 			  listed_in && same_in ? tell : NULL))
 		goto damaged;
-	if (tell && tell->n == told && !listed_uses)
-		dr_buf_adds(tell, "it uses other files than last time");
+	if (tell && listed_in && !listed_uses) {
+		tell->n = told;
+		tell_list(c, from, in + t->n_in, r->task.n_uses, t->n_uses, true, tell);
+	}
 	if (compare_outputs(c, task, r, outputs))
 		goto damaged;
 	/* Other inputs are another command too, where their names stand in it: of the two they say more. */

@@ -586,14 +586,17 @@ inputs_of_a_task_changed(void **state)
 	put(w, "z", "z");
 	made(w, two);
 	expect(w, "task t\n  in = x y z\n  out = o\n  run = make-it > {out}\n", "o:INPUTS");
-	explains(w, "t", 0, "o: 2 inputs → 3");
+	explains(w, "t", 0, "o: z: is an input and was not (2 → 3)");
 	expect(w, "task t\n  in = x\n  out = o\n  run = make-it > {out}\n", "o:INPUTS");
-	explains(w, "t", 0, "o: 2 inputs → 1");
+	explains(w, "t", 0, "o: y: was an input and is not any more (2 → 1)");
 	expect(w, "task t\n  in = x z\n  out = o\n  run = make-it > {out}\n", "o:INPUTS");
-	explains(w, "t", 0, "o: y: was an input and is none now");
+	explains(w, "t", 0, "o: y: was an input and is not any more");
+	expect(w, "task t\n  in = z x y\n  out = o\n  run = make-it > {out}\n", "o:INPUTS");
+	explains(w, "t", 0, "o: z: is an input and was not (2 → 3)");
 	expect(w, "task t\n  in = y x\n  out = o\n  run = make-it > {out}\n", "o:INPUTS");
+	explains(w, "t", 0, "o: the order of its inputs changed");
 	expect(w, "task t\n  in = x y\n  uses = z\n  out = o\n  run = make-it > {out}\n", "o:INPUTS");
-	explains(w, "t", 0, "o: it uses other files than last time");
+	explains(w, "t", 0, "o: z: is used and was not (0 → 1)");
 	expect(w, two, "");
 	/* The first reason counts, in the order of the enumeration. */
 	put(w, "x", "xx");
