@@ -124,8 +124,10 @@ start_slowly(const struct dr_spawn *sp, const char *path, char *const *argv, pid
 	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
+	sigset_t all;
 	int rc;
 
+	sigfillset(&all);
 	if (sp->session)
 		flags |= POSIX_SPAWN_SETSID;
 	rc = posix_spawnattr_init(&attr);
@@ -135,7 +137,7 @@ start_slowly(const struct dr_spawn *sp, const char *path, char *const *argv, pid
 	if (rc)
 		goto out_attr;
 	if ((rc = posix_spawnattr_setflags(&attr, flags)) ||
-	    (rc = posix_spawnattr_setsigmask(&attr, &given.mask)) ||
+	    (rc = posix_spawnattr_setsigmask(&attr, sp->deaf ? &all : &given.mask)) ||
 	    (rc = posix_spawnattr_setsigdefault(&attr, &given.defaults)) || (rc = file_actions(sp, &fa)))
 		goto out;
 	rc = posix_spawn(pid, path, &fa, &attr, argv, sp->envp);
@@ -174,9 +176,9 @@ report_pipe(const struct dr_spawn *sp, int fds[2])
 static int
 start_slowly(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid)
 {
-	const struct dr_spawn_child c = { sp, path, argv, &given.mask, &given.defaults };
-	int fds[2], why = 0;
 	sigset_t all, mask;
+	const struct dr_spawn_child c = { sp, path, argv, sp->deaf ? &all : &given.mask, &given.defaults };
+	int fds[2], why = 0;
 	ssize_t n;
 	pid_t child;
 
@@ -229,10 +231,11 @@ dr_spawn_ignored(sigset_t *out)
 static int
 start(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid)
 {
-	struct dr_spawn_child c = { sp, path, argv, &given.mask, sp->ignored };
-	sigset_t ignored;
+	sigset_t all, ignored;
+	struct dr_spawn_child c = { sp, path, argv, sp->deaf ? &all : &given.mask, sp->ignored };
 	int rc;
 
+	sigfillset(&all);
 	if (!c.reset) {
 		dr_spawn_ignored(&ignored);
 		c.reset = &ignored;

@@ -23,6 +23,7 @@ struct dr_spawn {
 	uint32_t n_fds;
 	bool session;      /* setsid: a session and group of its own */
 	const sigset_t *ignored; /* what dr_spawn_ignored gave, where many are started; NULL: it is asked */
+	bool deaf;         /* every signal that can be blocked is, instead of the mask that we were started with */
 };
 
 /* 0 with *pid, or -1 with err: err->sys is why (ENOENT, EACCES: the command's fault; EAGAIN, ENOMEM, EMFILE:
