@@ -8,6 +8,11 @@
  * dr_run is on it handles SIGCHLD, as it has to know of their ends, and puts back what was there before it returns; other signals only if
  * DR_SET_SIGNALS says so. Tasks get the signal mask, and ignore the signals, that the process did when the first context was made.
  *
+ * While dr_run is on, a guardian stands by: a child of this process in a session of its own, named dag-guardian, that ends the tasks when this process is
+ * killed. It is the dagrun program, given only the descriptors that it needs and no environment; where that cannot be started, a fork of this
+ * process, which runs none of its code but what is async-signal-safe. Do not wait for any child (waitpid(-1)) while dr_run is on. It has ended
+ * when dr_run returns.
+ *
  * Unless a function says otherwise: it returns 0, or -1 with *err filled (NULL: nobody wants to know); strings that go in are copied,
  * strings that come out belong to the context; strings are C strings, of any bytes but NUL. Times are in ns. */
 #ifndef DAGRUN_H
@@ -100,6 +105,8 @@ enum dr_set {
 int dr_set(struct dr_context *c, enum dr_set what, int64_t value, struct dr_err *err);
 /* The directory where all paths start and .dagrun is. Default: that of the Dagfile, else the working directory. */
 int dr_set_directory(struct dr_context *c, const char *path, struct dr_err *err);
+/* The dagrun program that watches over a run (see above); NULL: a fork of this process does. Default: where `make install` has put it. */
+int dr_set_program(struct dr_context *c, const char *path, struct dr_err *err);
 /* NAME=VALUE of the command line: wins over a `let` of that name. */
 int dr_set_let(struct dr_context *c, const char *name, const char *value, struct dr_err *err);
 /* A stage, STAGE:ROW or a path relative to the working directory; none: the defaults. */

@@ -140,6 +140,8 @@ dr_cli(const struct dr_options *o, int *signal_number, struct dr_err *err)
 	s->options = *o;
 	s->host = dr_cli_host(&reporter);
 	s->from_make = s->signals = true;
+	s->reaps = getpid() == 1;
+	s->guardian = "/proc/self/exe";
 	s->one_stream = one_stream();
 	if (o->ask != DR_ASK_NONE) {
 		status = dr_session_open(s, err) ? (int)err->code : dr_cli_query(s, err);

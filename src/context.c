@@ -13,6 +13,9 @@
 #include "os.h"
 #include "spawn.h"
 
+/* Where the program has been put that the guardian of a run is. */
+static const char installed[] = BINDIR "/dagrun";
+
 struct dr_context *
 dr_context_new(const struct dr_handlers *h, void *arg, struct dr_err *err)
 {
@@ -25,6 +28,8 @@ dr_context_new(const struct dr_handlers *h, void *arg, struct dr_err *err)
 	dr_spawn_remember();
 	c->session.root = c->session.state = -1;
 	c->session.run = dr_random64();
+	if (access(installed, X_OK) == 0)
+		c->session.guardian = installed;
 	c->handlers = h ? *h : (struct dr_handlers){ 0 };
 	c->arg = arg;
 	c->session.host = dr_context_host(c);
@@ -100,6 +105,13 @@ dr_set_directory(struct dr_context *c, const char *path, struct dr_err *err)
 {
 	c->session.directory = keep(c, path);
 	return c->session.directory ? 0 : dr_err_nomem(err);
+}
+
+int
+dr_set_program(struct dr_context *c, const char *path, struct dr_err *err)
+{
+	c->session.guardian = path ? keep(c, path) : NULL;
+	return path && !c->session.guardian ? dr_err_nomem(err) : 0;
 }
 
 int
@@ -220,6 +232,8 @@ renew(struct dr_context *c)
 		.dagfile = was.dagfile,
 		.from_make = was.from_make,
 		.signals = was.signals,
+		.reaps = was.reaps,
+		.guardian = was.guardian,
 		.one_stream = was.one_stream,
 		.options = was.options,
 		.root = -1,

@@ -165,32 +165,69 @@ dr_pool_join(struct dr_pool *p, const struct dr_auth_name *name, struct dr_buf *
 	return unusable(why, "run make with -j", "there is no jobserver");
 }
 
-#ifdef SPLICE_F_NONBLOCK
-/* A read that never waits, whatever the flags of a description that is not ours: splice has a flag of its
- * own. */
-static int
-read_via(const struct dr_pool *p, char *byte)
+void
+dr_pool_via(struct dr_pool *p)
 {
-	ssize_t n = splice(p->r, NULL, p->via[1], NULL, 1, SPLICE_F_NONBLOCK);
+#ifdef SPLICE_F_NONBLOCK
+	if (p->via[0] < 0 && pipe2(p->via, O_NONBLOCK | O_CLOEXEC))
+		p->via[0] = p->via[1] = -1;
+#else
+	(void)p;
+#endif
+}
 
-	return n == 1 ? (int)read(p->via[0], byte, 1) : (int)n;
+/* The kernel writes the byte where it then stands, and nobody who comes upon WANTED knows whether it has, but by what stands there. */
+static ssize_t
+read_directly(struct dr_pool *p, struct dr_guard_slot *s)
+{
+	ssize_t n;
+
+	s->byte = DR_TOKEN_NOT;
+	atomic_store(&s->token, DR_TOKEN_WANTED);
+	do
+		n = read(p->r, &s->byte, 1);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+#ifdef SPLICE_F_NONBLOCK
+/* First the byte goes from pipe to pipe, which it does wholly or not at all. So it is in the one, in the other, or has been read. Nor does
+ * this ever wait, whatever the flags of a description that is not ours: splice has a flag of its own. */
+static ssize_t
+read_via(struct dr_pool *p, struct dr_guard_slot *s)
+{
+	ssize_t n;
+
+	atomic_store(&s->token, DR_TOKEN_MOVING);
+	do
+		n = splice(p->r, NULL, p->via[1], NULL, 1, SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n;
+	atomic_store(&s->token, DR_TOKEN_MOVED);
+	do
+		n = read(p->via[0], &s->byte, 1);
+	while (n < 0 && errno == EINTR);
+	return n;
 }
 #endif
 
 int
-dr_pool_read(const struct dr_pool *p, char *byte)
+dr_pool_read(struct dr_pool *p, struct dr_guard_slot *s)
 {
-	ssize_t n;
+	ssize_t n = -1;
 
-	do {
+	errno = EINVAL;
 #ifdef SPLICE_F_NONBLOCK
-		n = p->via[1] >= 0 ? read_via(p, byte) : read(p->r, byte, 1);
-#else
-		n = read(p->r, byte, 1);
+	if (p->via[1] >= 0)
+		n = read_via(p, s);
 #endif
-	} while (n < 0 && errno == EINTR);
+	/* A device may know nothing of being moved. */
+	if (n < 0 && errno == EINVAL && !p->lent)
+		n = read_directly(p, s);
 	if (n < 0 && errno == EWOULDBLOCK)
 		errno = EAGAIN;
+	atomic_store(&s->token, n > 0 ? DR_TOKEN_HELD : DR_TOKEN_FREE);
 	return (int)n;
 }
 

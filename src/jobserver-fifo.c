@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,22 +34,36 @@ plain(const char *path)
 	return path[strspn(path, safe)] == '\0';
 }
 
+static void
+tell(const struct dr_fifo *f)
+{
+	size_t n = strlen(f->dir);
+
+	if (f->where && n < f->where_size)
+		memcpy(f->where, f->dir, n + 1);
+}
+
+/* Its name is known to who is to know before it is there, so we choose it, and not mkdtemp. */
 static int
 make_dir(struct dr_fifo *f, struct dr_err *err)
 {
-	if (dr_private_dir(prefix, f->dir, sizeof(f->dir), err)) {
-		f->dir[0] = '\0';
-		return -1;
+	const char *tmp = getenv("TMPDIR");
+	int n, e;
+
+	/* A relative one would mean another place to a child that works elsewhere. */
+	if (!tmp || tmp[0] != '/' || !plain(tmp))
+		tmp = "/tmp";
+	n = snprintf(f->dir, sizeof(f->dir), "%s/%s%016" PRIx64, tmp, prefix, dr_random64());
+	e = n < 0 || (size_t)n >= sizeof(f->dir) ? ENAMETOOLONG : 0;
+	if (!e) {
+		tell(f);
+		e = mkdir(f->dir, 0700) ? errno : 0;
 	}
-	if (plain(f->dir))
+	if (!e)
 		return 0;
-	rmdir(f->dir);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/%sXXXXXX", prefix);
-	if (mkdtemp(f->dir))
-		return 0;
-	dr_err_sys(err, errno, "make a directory in /tmp");
 	f->dir[0] = '\0';
-	return -1;
+	tell(f);
+	return dr_err_sys(err, e, "make a directory in %s", tmp);
 }
 
 /* Takes the lock that says that we live: on the directory itself, so that there is no moment at which it has
@@ -147,6 +162,7 @@ dr_fifo_remove(struct dr_fifo *f)
 	if (f->dir[0])
 		rmdir(f->dir);
 	f->path[0] = f->dir[0] = '\0';
+	tell(f);
 }
 
 void

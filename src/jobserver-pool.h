@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "guardian-table.h"
 #include "makeflags.h"
 #include "str.h"
 #include "style.h"
@@ -23,8 +24,11 @@ struct dr_pool {
 
 #define DR_POOL_NONE ((struct dr_pool){ .r = -1, .w = -1, .via = { -1, -1 } })
 
-/* 1 with a byte; 0: none will come any more; -1 with errno, EAGAIN: none is there. */
-int dr_pool_read(const struct dr_pool *p, char *byte);
+/* A token into a free slot, such that a kill at any moment leaves no doubt whether it is there. 1: it is HELD; 0: none will come any
+ * more; -1 with errno, EAGAIN: none is there. */
+int dr_pool_read(struct dr_pool *p, struct dr_guard_slot *s);
+/* From now on bytes come through a pipe of ours. Where none can be had, they come as before. */
+void dr_pool_via(struct dr_pool *p);
 int dr_pool_write(const struct dr_pool *p, char byte); /* 0, or -1 with errno */
 void dr_pool_close(struct dr_pool *p);
 /* Has another process the pool open, which so may hold tokens or give some back? Not our own children: asked while no task
@@ -38,6 +42,8 @@ int dr_pool_join(struct dr_pool *p, const struct dr_auth_name *name, struct dr_b
 /* A fifo in a directory of our own (0700), below the temporary one. For as long as we live we hold a lock on the
  * directory: one that nobody holds is of a run that died, and is swept by the next. */
 struct dr_fifo {
+	char *where; /* of somebody who is to know of dir before it is there, and when it has gone; or NULL */
+	size_t where_size;
 	char dir[4000], path[4096]; /* empty: not there */
 	int lock;                   /* -1: none */
 };
@@ -58,6 +64,8 @@ void dr_server_free(struct dr_server *s); /* leaves *pool to its owner */
 /* Makes the pool, unless it is there. It may be smaller than asked for (dr_server_jobs), and without the
  * fifo that was asked for: then *without says why, once. 0 or -1 with err, and may be tried again. */
 int dr_server_start(struct dr_server *s, const char **without, struct dr_err *err);
+/* Where the name of our directory is to stand while there is one: put there before it is made, and taken away when it has gone. */
+void dr_server_tell(struct dr_server *s, char *where, size_t size);
 uint32_t dr_server_jobs(const struct dr_server *s);
 /* See dr_jobserver_reconcile; we hold `ours`. */
 int64_t dr_server_reconcile(struct dr_server *s, uint32_t ours, bool *held);

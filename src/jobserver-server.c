@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,13 @@ void
 dr_server_remove(struct dr_server *s)
 {
 	dr_fifo_remove(&s->fifo);
+}
+
+void
+dr_server_tell(struct dr_server *s, char *where, size_t size)
+{
+	s->fifo.where = where;
+	s->fifo.where_size = size;
 }
 
 static int
@@ -180,8 +188,8 @@ int64_t
 dr_server_reconcile(struct dr_server *s, uint32_t ours, bool *held)
 {
 	int64_t off;
+	struct dr_guard_slot nobodys = { 0 };
 	int there;
-	char c = '+';
 
 	if (!s->started || ioctl(s->pool->r, FIONREAD, &there))
 		return 0;
@@ -189,11 +197,11 @@ dr_server_reconcile(struct dr_server *s, uint32_t ours, bool *held)
 	if (off > 0 && held && (*held = dr_pool_held_elsewhere(s->pool)))
 		return 0;
 	for (int64_t i = 0; i < off; i++) {
-		if (dr_pool_write(s->pool, c))
+		if (dr_pool_write(s->pool, '+'))
 			return i;
 	}
 	for (int64_t i = 0; i > off; i--) {
-		if (dr_pool_read(s->pool, &c) <= 0)
+		if (dr_pool_read(s->pool, &nobodys) <= 0)
 			return i;
 	}
 	return off;

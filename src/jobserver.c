@@ -2,14 +2,18 @@
 
 #include "jobserver.h"
 
+#include "arena.h"
 #include "err.h"
+#include "guardian.h"
 #include "jobserver-pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* What a pipe holds for sure. A pool that is no larger can wait until it is needed. */
-enum { SURELY = 4096 };
+enum {
+	SURELY = 4096,  /* what a pipe holds for sure: a pool that is no larger can wait until it is needed */
+	USUAL = 1 << 16, /* what one mostly holds, and so the most tokens where nobody tells how many there are */
+};
 
 struct dr_jobserver {
 	struct dr_pool pool;
@@ -22,7 +26,11 @@ struct dr_jobserver {
 	bool told[DR_STYLES]; /* of its environment nothing can change any more */
 	uint32_t limit; /* of our share of another's pool */
 	uint32_t held;
-	struct dr_buf bytes; /* the tokens that we hold: one less than slots, if any */
+	struct dr_guardian *guardian; /* or NULL */
+	struct dr_guard_table *table; /* where tokens are; the guardian's, or our own if it is not guarded */
+	bool guarded;
+	uint32_t *tokens, cap_tokens; /* slots of those that we hold: one less than held, if any */
+	uint32_t next;                /* where to look for a free one */
 	void (*warn)(void *arg, const char *message);
 	void *warn_arg;
 };
@@ -50,10 +58,14 @@ static int
 serve(struct dr_jobserver *js, uint32_t jobs, struct dr_err *err)
 {
 	js->server = dr_server_new(jobs, js->fifo, &js->pool, err);
-	if (!js->server)
-		return -1;
-	/* How many a pipe holds is to be known before tasks are laid out. */
-	return jobs > SURELY ? start(js, err) : 0;
+	return js->server ? 0 : -1;
+}
+
+/* How many a pipe holds is to be known before tasks are laid out. */
+static int
+start_large(struct dr_jobserver *js, struct dr_err *err)
+{
+	return js->server && dr_server_jobs(js->server) > SURELY ? start(js, err) : 0;
 }
 
 /* The pool behind the first address that leads to one: 1; 0: none does, and `why` says what is wrong with
@@ -135,6 +147,8 @@ dr_jobserver_open(const struct dr_jobserver_options *o, struct dr_jobserver **ou
 	js->warn = o->warn;
 	js->warn_arg = o->warn_arg;
 	rc = o->flags->n_auths ? join(js, o, err) : serve(js, jobs_of(o), err);
+	if (rc == 0 && !o->guarded)
+		rc = start_large(js, err);
 	if (rc) {
 		dr_jobserver_close(js);
 		return -1;
@@ -154,8 +168,32 @@ dr_jobserver_close(struct dr_jobserver *js)
 	dr_pool_close(&js->pool);
 	for (int i = 0; i < DR_STYLES; i++)
 		dr_pool_env_free(&js->envs[i]);
-	dr_buf_free(&js->bytes);
+	if (!js->guarded)
+		dr_guard_table_free(js->table);
+	free(js->tokens);
 	free(js);
+}
+
+void
+dr_jobserver_guarded(struct dr_jobserver *js, int *pool, int *via)
+{
+	*pool = *via = -1;
+	if (!js->client)
+		return;
+	dr_pool_via(&js->pool);
+	*pool = js->pool.w;
+	*via = js->pool.via[0];
+}
+
+int
+dr_jobserver_guard(struct dr_jobserver *js, struct dr_guardian *g, struct dr_err *err)
+{
+	js->guardian = g;
+	js->table = dr_guardian_table(g);
+	js->guarded = js->table != NULL;
+	if (js->server && js->guarded)
+		dr_server_tell(js->server, js->table->dir, sizeof(js->table->dir));
+	return start_large(js, err);
 }
 
 bool
@@ -180,13 +218,36 @@ dr_jobserver_held(const struct dr_jobserver *js)
 static bool
 may_have_more(const struct dr_jobserver *js)
 {
-	return js->held && js->held < dr_jobserver_limit(js) && !js->gone && !js->bytes.failed;
+	return js->held && js->held < dr_jobserver_limit(js) && !js->gone;
+}
+
+/* A slot for one more token, and a place to remember it; NULL: there is none. */
+static struct dr_guard_slot *
+place(struct dr_jobserver *js)
+{
+	uint32_t limit = dr_jobserver_limit(js), n;
+
+	if (!js->table)
+		js->table = dr_guard_table_new(limit == UINT32_MAX ? USUAL : limit);
+	/* No more than the table has slots for tasks. */
+	if (!js->table || js->held >= js->table->n_slots || dr_grow(&js->tokens, &js->cap_tokens, js->held, sizeof(*js->tokens)))
+		return NULL;
+	/* Those that are on their way back are in the way, but not for long. */
+	n = atomic_load(&js->table->used);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = js->next < n ? js->next : 0;
+
+		js->next = at + 1;
+		if (atomic_load(&js->table->slots[at].token) == DR_TOKEN_FREE)
+			return &js->table->slots[at];
+	}
+	return n < js->table->n_slots ? dr_guard_slot(js->table, n) : NULL;
 }
 
 int
 dr_jobserver_take(struct dr_jobserver *js, struct dr_err *err)
 {
-	char *to;
+	struct dr_guard_slot *s;
 	int rc;
 
 	if (!js->held) {
@@ -203,13 +264,12 @@ dr_jobserver_take(struct dr_jobserver *js, struct dr_err *err)
 		return 0;
 	}
 	/* Its place first: a byte that is read must not be lost. */
-	to = dr_buf_room(&js->bytes, 1);
-	if (!to)
+	s = place(js);
+	if (!s)
 		return 0;
-	rc = dr_pool_read(&js->pool, to);
+	rc = dr_pool_read(&js->pool, s);
 	if (rc > 0) {
-		js->bytes.n++;
-		js->held++;
+		js->tokens[js->held++ - 1] = (uint32_t)(s - js->table->slots);
 		return 1;
 	}
 	if (rc < 0 && errno == EAGAIN)
@@ -222,13 +282,23 @@ dr_jobserver_take(struct dr_jobserver *js, struct dr_err *err)
 int
 dr_jobserver_give(struct dr_jobserver *js, struct dr_err *err)
 {
+	struct dr_guard_slot *s;
+	int rc;
+
 	if (!js->held)
 		return 0;
 	/* The slot that costs no byte goes last. */
 	if (--js->held == 0)
 		return 0;
-	js->bytes.n--;
-	if (dr_pool_write(&js->pool, js->bytes.p[js->bytes.n])) {
+	s = &js->table->slots[js->tokens[js->held - 1]];
+	if (js->client) {
+		atomic_store(&s->token, DR_TOKEN_RETURNING);
+		if (dr_guardian_wake(js->guardian))
+			return 0;
+	}
+	rc = dr_pool_write(&js->pool, (char)s->byte);
+	atomic_store(&s->token, DR_TOKEN_FREE);
+	if (rc) {
 		js->gone = true;
 		return dr_err_sys(err, errno, "give a token back to the jobserver");
 	}

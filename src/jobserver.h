@@ -11,6 +11,7 @@
 #include "style.h"
 
 struct dr_err;
+struct dr_guardian;
 struct dr_jobserver;
 
 struct dr_jobserver_options {
@@ -19,6 +20,7 @@ struct dr_jobserver_options {
 	uint32_t processors;
 	enum dr_style style; /* of children that have none of their own */
 	unsigned styles;     /* a bit (1 << style) for each that some child has beside */
+	bool guarded; /* dr_jobserver_guard will be called before anything is taken: until then no pool is made */
 	void (*warn)(void *arg, const char *message); /* the pool named cannot be used: cause and cure */
 	void *warn_arg;
 };
@@ -31,6 +33,12 @@ int dr_jobserver_open(const struct dr_jobserver_options *o, struct dr_jobserver 
  * writes, waits where the pool is full, and frees memory: for a normal way out, never from a signal
  * handler. NULL is fine. */
 void dr_jobserver_close(struct dr_jobserver *js);
+
+/* For who watches over us, once and before the first token: where tokens of another's pool go back, and the pipe through which they come,
+ * -1: none. Both stay ours. */
+void dr_jobserver_guarded(struct dr_jobserver *js, int *pool, int *via);
+/* From now on g knows of our tokens and our pool, and outlives js; NULL: nobody does. 0, or -1 with err: no pool can be made. */
+int dr_jobserver_guard(struct dr_jobserver *js, struct dr_guardian *g, struct dr_err *err);
 
 bool dr_jobserver_client(const struct dr_jobserver *js);
 /* The most slots that we may fill: of a client without -j the pool's size where make tells it, else

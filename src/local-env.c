@@ -3,6 +3,7 @@
 #include "local-private.h"
 
 #include "jobserver.h"
+#include "proc.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -37,11 +38,12 @@ set(char **envp, uint32_t *n, char *var)
 		++*n;
 }
 
-/* Who a task is, for a dagrun that it calls: it must not wait for the task itself. The task's own identity comes last, at its start. */
+/* Who a task is: for a dagrun that it calls, which must not wait for the task itself, and for whoever is to end all that is below it (proc.h).
+ * The last part comes at its start. */
 static int
 make_chain(struct dr_local *l, char *const *envp, uint32_t n)
 {
-	static const char name[] = "DAGRUN_TASKS";
+	static const char name[] = DR_MARKS;
 	uint32_t was = place_of(envp, n, name, sizeof(name) - 1);
 	struct stat st;
 
@@ -86,7 +88,7 @@ make_base(struct dr_local *l, enum dr_style style)
 	set(envp, &n, envp[n]);
 	if (make_chain(l, envp, n))
 		return -1;
-	base->chain = place_of(envp, n, "DAGRUN_TASKS", 12);
+	base->chain = place_of(envp, n, DR_MARKS, sizeof(DR_MARKS) - 1);
 	set(envp, &n, l->above);
 	base->n = n;
 	base->envp = envp;
@@ -229,8 +231,8 @@ dr_local_env(struct dr_local *l, uint32_t task, const struct dr_values *v, const
 	if (!se)
 		return NULL;
 	dr_buf_reset(b);
-	dr_buf_addf(b, "%s%016" PRIx64 "%016" PRIx64, l->above, l->o.plan->graph->tasks[task].id.hi,
-		    l->o.plan->graph->tasks[task].id.lo);
+	dr_buf_addf(b, "%s%016" PRIx64 "%016" PRIx64 ":%" PRIx64 ":%" PRIx64, l->above,
+		    l->o.plan->graph->tasks[task].id.hi, l->o.plan->graph->tasks[task].id.lo, l->o.run, l->serials);
 	se->envp[se->chain] = b->failed ? NULL : dr_arena_strndup(&l->arena, b->p, b->n);
 	if (!se->envp[se->chain]) {
 		dr_err_nomem(err);

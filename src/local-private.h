@@ -49,7 +49,16 @@ struct dr_local_slot {
 	bool tmp;     /* it has a private directory */
 	bool ended;   /* waited for, on the list of those */
 	bool compared; /* its outputs are being compared with what stands: it stays on that list */
+	bool reaped;  /* waited for; what it has started may still run, unless it has ended */
 	bool lost;    /* somebody else waited for it: how it ended is not known */
+	uint64_t serial; /* of this start: its mark */
+	struct dr_local_sweep {
+		bool on;                /* it is being ended: nothing may be left of it */
+		bool hard;              /* by KILL */
+		bool told, tell, asked; /* TERM: the session was; those outside are to be, in the next pass; were */
+		bool no_session;        /* nobody is in it any more: its number may be another's */
+		uint32_t inside, outside, empty; /* found in this pass; passes in a row that found none */
+	} sweep;
 	int out, err; /* files that it prints to, -1: none yet. With one stream err stays -1 */
 	uint64_t out_len, err_len;
 	struct dr_outcome outcome;
@@ -77,6 +86,10 @@ struct dr_local {
 	struct dr_arena env_arena;
 	struct dr_arena arena; /* of one start */
 	struct dr_buf scratch, tmp_path;
+	uint64_t serials; /* starts so far */
+	uint64_t sweep_timer;
+	int64_t sweep_step; /* ns between two passes */
+	bool proc;          /* processes can be seen */
 	int null, log;
 	sigset_t ignored; /* of dr_spawn_ignored */
 	bool log_failed;
@@ -93,6 +106,7 @@ struct dr_local_slot *dr_local_slot(struct dr_local *l, uint32_t n); /* made whe
 void dr_local_enter(struct dr_local *l, struct dr_local_slot *s);    /* its task runs as its pid */
 void dr_local_leave(struct dr_local *l, struct dr_local_slot *s);
 struct dr_local_slot *dr_local_by_pid(const struct dr_local *l, pid_t pid); /* NULL: not ours */
+struct dr_local_slot *dr_local_by_session(const struct dr_local *l, pid_t session); /* that is being ended */
 struct dr_local_slot *dr_local_by_task(const struct dr_local *l, uint32_t task);
 void dr_local_free_slots(struct dr_local *l);
 /* Slots in which nothing runs give up their descriptors, as there are too few. */
@@ -126,10 +140,18 @@ enum { DR_LOCAL_TMP_NAME = 40 };
 void dr_local_tmp_name(const struct dr_local *l, uint32_t task, char name[DR_LOCAL_TMP_NAME]);
 
 /* local-wait.c: ends, timeouts, kills. */
+bool dr_local_unfinished(const struct dr_local_slot *s); /* a task that is not told as ended yet; NULL is none */
 void dr_local_on_child(void *arg, int sig);
 int dr_local_set_timeout(struct dr_local_slot *s, int64_t timeout, struct dr_err *err);
 void dr_local_cancel(struct dr_executor *ex, uint32_t task, bool hard);
-/* And waits: it is on the list of those that ended by then. */
-void dr_local_kill(struct dr_local *l, struct dr_local_slot *s);
+/* Nothing of it runs any more: it is on the list of those that ended. */
+void dr_local_over(struct dr_local *l, struct dr_local_slot *s);
+/* Kills all, and waits. */
+void dr_local_kill_all(struct dr_local *l);
+
+/* local-sweep.c: what tasks have started. Each turn that asks for it has one look at all processes for all tasks. */
+void dr_local_sweep(struct dr_local_slot *s);
+/* One look now, and until nothing is found that is to end. */
+void dr_local_sweep_all(struct dr_local *l);
 
 #endif

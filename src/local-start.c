@@ -2,6 +2,7 @@
 
 #include "local-private.h"
 
+#include "guardian-table.h"
 #include "jobserver.h"
 #include "lock.h"
 #include "os.h"
@@ -303,6 +304,7 @@ launch(struct launch *la, const struct dr_grant *g, struct dr_err *err)
 	int rc = -1;
 
 	dr_arena_reset(&l->arena);
+	l->serials++;
 	dr_task_values_init(&la->values, l->o.plan, la->task);
 	la->env = dr_local_stage_env(l, l->o.plan->graph->tasks[la->task].stage, err);
 	if (!la->env || expand(la, g, err) || pass_files(la, err))
@@ -311,16 +313,21 @@ launch(struct launch *la, const struct dr_grant *g, struct dr_err *err)
 	if (la->stage->timeout && dr_local_set_timeout(s, la->stage->timeout, err))
 		goto out;
 	s->outcome = (struct dr_outcome){ .start = dr_realtime(), .tries = g->attempt };
+	dr_guard_starting(l->o.guard, g->slot - 1, l->serials);
 	rc = spawn(la, err);
 	if (rc) {
+		dr_guard_ended(l->o.guard, g->slot - 1);
 		dr_loop_cancel(l->o.loop, s->timer);
 		goto out;
 	}
+	dr_guard_started(l->o.guard, g->slot - 1, (int32_t)s->pid);
 	s->task = la->task;
 	s->grant = *g;
+	s->serial = l->serials;
+	s->sweep = (struct dr_local_sweep){ 0 };
 	s->cause = DR_CAUSE_NONE;
 	s->tmp = la->tmp;
-	s->ended = s->lost = s->compared = false;
+	s->ended = s->lost = s->reaped = s->compared = false;
 	dr_local_enter(l, s);
 out:
 	for (uint32_t i = 0; i < la->n_opened; i++)

@@ -109,7 +109,17 @@ dr_local_by_pid(const struct dr_local *l, pid_t pid)
 {
 	struct dr_local_slot *s = l->n_heads ? *pid_head(l, pid) : NULL;
 
-	while (s && (s->pid != pid || s->ended))
+	while (s && (s->pid != pid || s->reaped))
+		s = s->by_pid;
+	return s;
+}
+
+struct dr_local_slot *
+dr_local_by_session(const struct dr_local *l, pid_t session)
+{
+	struct dr_local_slot *s = l->n_heads ? *pid_head(l, session) : NULL;
+
+	while (s && (s->pid != session || s->ended || !s->sweep.on || s->sweep.no_session))
 		s = s->by_pid;
 	return s;
 }

@@ -2,6 +2,7 @@
 
 #include "local-private.h"
 
+#include "guardian-table.h"
 #include "os.h"
 
 #include <errno.h>
@@ -11,6 +12,20 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+void
+dr_local_over(struct dr_local *l, struct dr_local_slot *s)
+{
+	dr_guard_ended(l->o.guard, s->grant.slot - 1);
+	dr_loop_cancel(l->o.loop, s->timer);
+	s->timer = 0;
+	s->sweep.on = false;
+	s->ended = true;
+	s->next_ended = NULL;
+	*l->ended_tail = s;
+	l->ended_tail = &s->next_ended;
+	l->running--;
+}
+
 /* Waits for this one, which has ended or is about to. */
 static void
 take_end(struct dr_local *l, struct dr_local_slot *s)
@@ -19,13 +34,16 @@ take_end(struct dr_local *l, struct dr_local_slot *s)
 	int status = 0;
 	pid_t rc;
 
-	/* What is left of its group. While nobody has waited for it, its number is no other group's. */
-	if (s->cause != DR_CAUSE_NONE)
+	/* What it leaves behind is not ours to end, and from the next call on its number may be another's. */
+	if (!s->sweep.on)
+		dr_guard_ended(l->o.guard, s->grant.slot - 1);
+	else if (!l->proc)
 		kill(-s->pid, SIGKILL);
 	memset(&ru, 0, sizeof(ru));
 	do
 		rc = wait4(s->pid, &status, 0, &ru);
 	while (rc < 0 && errno == EINTR);
+	s->reaped = true;
 	s->lost = rc < 0;
 	s->outcome.status = status;
 	s->outcome.end = dr_realtime();
@@ -34,13 +52,10 @@ take_end(struct dr_local *l, struct dr_local_slot *s)
 	/* Never less than what we had when we started it: a child counts as having our memory until its exec.
 	 */
 	s->outcome.peak_kb = (uint64_t)ru.ru_maxrss;
-	dr_loop_cancel(l->o.loop, s->timer);
-	s->timer = 0;
-	s->ended = true;
-	s->next_ended = NULL;
-	*l->ended_tail = s;
-	l->ended_tail = &s->next_ended;
-	l->running--;
+	if (s->sweep.on && l->proc)
+		dr_local_sweep(s);
+	else
+		dr_local_over(l, s);
 }
 
 /* Whether it has ended and waits to be waited for; also when somebody else has done that. */
@@ -69,10 +84,16 @@ was_interrupted(const struct dr_local_slot *s)
 	       (si.si_status == SIGINT || si.si_status == SIGTERM || si.si_status == SIGHUP);
 }
 
+bool
+dr_local_unfinished(const struct dr_local_slot *s)
+{
+	return s && s->task != DR_NONE && !s->ended;
+}
+
 static bool
 runs(const struct dr_local_slot *s)
 {
-	return s && s->task != DR_NONE && !s->ended;
+	return dr_local_unfinished(s) && !s->reaped;
 }
 
 void
@@ -94,7 +115,11 @@ dr_local_on_child(void *arg, int sig)
 			take_end(l, s);
 			continue;
 		}
-		/* A child that is not ours stands first, and it is not for us to wait for; or somebody has
+		if (!rc && l->o.stranger && l->o.stranger(l->o.arg, (int)si.si_pid)) {
+			waitpid(si.si_pid, NULL, WNOHANG);
+			continue;
+		}
+	/* A child that is not ours stands first, and it is not for us to wait for; or somebody has
 		 * waited for ours. So each is asked for by its number. */
 		for (uint32_t i = 0; i < l->n_slots; i++) {
 			if (runs(l->slots[i]) && is_over(l->slots[i]))
@@ -104,13 +129,20 @@ dr_local_on_child(void *arg, int sig)
 	}
 }
 
-/* To the whole group; a member that is stopped could not hear it. */
+/* To the whole group at once, and in a moment to what else there is of it. */
 static void
-signal_group(const struct dr_local_slot *s, int sig)
+end_now(struct dr_local_slot *s, int sig)
 {
-	kill(-s->pid, sig);
-	if (sig != SIGKILL)
-		kill(-s->pid, SIGCONT);
+	s->sweep.on = true;
+	s->sweep.hard |= sig == SIGKILL;
+	if (!s->reaped) {
+		kill(-s->pid, sig);
+		/* A member that is stopped could not hear it. */
+		if (sig != SIGKILL)
+			kill(-s->pid, SIGCONT);
+	}
+	if (s->l->proc)
+		dr_local_sweep(s);
 }
 
 static void
@@ -119,8 +151,8 @@ on_grace(void *arg)
 	struct dr_local_slot *s = arg;
 
 	s->timer = 0;
-	if (runs(s))
-		signal_group(s, SIGKILL);
+	if (dr_local_unfinished(s))
+		end_now(s, SIGKILL);
 }
 
 static void
@@ -130,9 +162,9 @@ end_softly(struct dr_local_slot *s)
 
 	dr_loop_cancel(l->o.loop, s->timer);
 	s->timer = 0;
-	signal_group(s, SIGTERM);
+	end_now(s, SIGTERM);
 	if (dr_loop_timer(l->o.loop, dr_now() + l->o.grace, on_grace, s, &s->timer, NULL))
-		signal_group(s, SIGKILL);
+		end_now(s, SIGKILL);
 }
 
 static void
@@ -163,23 +195,31 @@ dr_local_cancel(struct dr_executor *ex, uint32_t task, bool hard)
 
 	if (s && s->compared)
 		dr_publish_hurry(l->o.publisher, task);
-	if (!runs(s) || (is_over(s) && !was_interrupted(s)))
+	if (!dr_local_unfinished(s) || (!s->reaped && is_over(s) && !was_interrupted(s)))
 		return;
 	first = s->cause == DR_CAUSE_NONE;
 	if (first)
 		s->cause = DR_CAUSE_CANCELLED;
 	if (hard)
-		signal_group(s, SIGKILL);
+		end_now(s, SIGKILL);
 	else if (first)
 		end_softly(s);
 }
 
 void
-dr_local_kill(struct dr_local *l, struct dr_local_slot *s)
+dr_local_kill_all(struct dr_local *l)
 {
-	if (!runs(s))
-		return;
-	s->cause = DR_CAUSE_CANCELLED;
-	signal_group(s, SIGKILL);
-	take_end(l, s);
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		struct dr_local_slot *s = l->slots[i];
+
+		if (!dr_local_unfinished(s))
+			continue;
+		s->cause = DR_CAUSE_CANCELLED;
+		end_now(s, SIGKILL);
+	}
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		if (runs(l->slots[i]))
+			take_end(l, l->slots[i]);
+	}
+	dr_local_sweep_all(l);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define KILLED_TOGETHER (INT64_C(5) * 1000000000) /* ns: the kernel may have to kill several before there is memory */
 
@@ -38,6 +39,7 @@ dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_
 	l->null = l->log = -1;
 	dr_spawn_ignored(&l->ignored);
 	l->ended_tail = &l->ended;
+	l->proc = access("/proc/self/stat", R_OK) == 0;
 	l->flags = calloc((size_t)o->plan->graph->n_tasks + 1, sizeof(*l->flags));
 	l->envs = calloc((size_t)o->plan->pipeline->n_stages + 1, sizeof(*l->envs));
 	if (!l->flags || !l->envs) {
@@ -90,10 +92,8 @@ dr_local_free(struct dr_local *l)
 
 	if (!l)
 		return;
-	for (uint32_t i = 0; i < l->n_slots; i++) {
-		if (l->slots[i] && l->slots[i]->task != DR_NONE)
-			dr_local_kill(l, l->slots[i]);
-	}
+	dr_local_kill_all(l);
+	dr_loop_cancel(l->o.loop, l->sweep_timer);
 	for (; (s = l->ended) != NULL; l->ended = s->next_ended) {
 		dr_publish_abort(l->o.publisher, s->task, NULL, NULL);
 		dr_local_clean(l, s->task, s->tmp);

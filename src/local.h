@@ -1,5 +1,9 @@
 /* The executor of local processes: a session a task, its output kept in files, ends found by SIGCHLD, outputs
- * published. It waits for no child that it has not started. */
+ * published. It waits for no child that it has not started.
+ *
+ * A task that ends by itself has ended when its first process has; what it leaves behind is its own affair. One that is ended has when
+ * nothing of it is left: its session, and what carries its mark (proc.h). TERM goes to its session; to those who have left that, when nobody is
+ * left in it who could see to them; after the grace KILL goes to all. */
 #ifndef DR_LOCAL_H
 #define DR_LOCAL_H
 
@@ -12,6 +16,7 @@
 #include "publish.h"
 #include "sched.h"
 
+struct dr_guard_table;
 struct dr_jobserver;
 struct dr_local;
 struct dr_lock;
@@ -45,6 +50,7 @@ struct dr_local_options {
 	struct dr_journal *journal;
 	struct dr_lock *lock;           /* NULL: nobody else is there, nothing is claimed */
 	struct dr_jobserver *jobserver; /* NULL: children are told of none */
+	struct dr_guard_table *guard;   /* what a guardian is to know of tasks, or NULL */
 	int root, state_dir;
 	const char
 		*state_path; /* of state_dir, for {tmp} and TMPDIR where /proc doesn't tell. NULL: .dagrun */
@@ -63,6 +69,8 @@ struct dr_local_options {
 	/* How many processes the kernel has killed for want of memory; NULL: dr_memory_kills tells. */
 	uint64_t (*memory_kills)(void *arg);
 	bool (*others)(void *arg); /* has another run recorded something since it was last read? */
+	/* Of a child that is none of our tasks and has ended: is it for us to wait for, as nobody else will? NULL: none is. */
+	bool (*stranger)(void *arg, int pid);
 	void *arg;
 };
 

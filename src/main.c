@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "err.h"
+#include "guardian.h"
 #include "options.h"
 #include "spawn.h"
 
@@ -59,6 +60,9 @@ main(int argc, char **argv)
 	struct dr_parsed parsed;
 	int status = DR_USAGE;
 
+	/* Before anything that takes time or memory: a run waits for it. */
+	if (argc == 1 && !strcmp(argv[0], DR_GUARDIAN_NAME))
+		return dr_guardian_main();
 	dr_spawn_remember();
 	/* A write that fails says so; a signal would end us with tasks running. */
 	signal(SIGPIPE, SIG_IGN);

@@ -13,6 +13,7 @@
 #include "session.h"
 #include "barrier.h"
 #include "err.h"
+#include "guardian.h"
 #include "jobserver.h"
 #include "ledger.h"
 #include "local.h"
@@ -34,6 +35,7 @@ struct dr_run {
 	struct dr_session *session;
 	struct dr_loop *loop;
 	struct dr_jobserver *jobserver;
+	struct dr_session_guard guard;
 	struct dr_publisher *publisher;
 	struct dr_barrier *barrier;
 	struct dr_space space;
@@ -278,6 +280,7 @@ open_jobserver(struct dr_run *r)
 		.jobs = s->options.jobs,
 		.processors = dr_processors(),
 		.style = s->options.style,
+		.guarded = true,
 		.warn = warn,
 		.warn_arg = r,
 	};
@@ -285,6 +288,15 @@ open_jobserver(struct dr_run *r)
 	for (uint32_t i = 0; i < s->pipeline->n_stages; i++)
 		o.styles |= 1U << s->pipeline->stages[i].jobserver;
 	return dr_jobserver_open(&o, &r->jobserver, r->err);
+}
+
+/* As the first process of a container we are given what others have left behind, and nobody else waits for it. */
+static bool
+is_stranger(void *arg, int pid)
+{
+	struct dr_run *r = arg;
+
+	return r->session->reaps && pid != dr_guardian_pid(r->guard.guardian);
 }
 
 static enum dr_output_sync
@@ -308,6 +320,7 @@ open_local(struct dr_run *r)
 		.journal = s->journal,
 		.lock = s->lock,
 		.jobserver = r->jobserver,
+		.guard = dr_guardian_table(r->guard.guardian),
 		.root = s->root,
 		.state_dir = s->state,
 		.state_path = ".dagrun",
@@ -321,6 +334,7 @@ open_local(struct dr_run *r)
 		.busy = on_busy,
 		.look = look,
 		.others = others,
+		.stranger = is_stranger,
 		.arg = r,
 	};
 
@@ -444,7 +458,7 @@ open_run(struct dr_run *r)
 
 	r->tokens = (struct dr_tokens){ take, give, may_start };
 	r->loop = dr_loop_new(r->err);
-	if (!r->loop || open_jobserver(r))
+	if (!r->loop || open_jobserver(r) || dr_session_guard(s, &r->guard, r->loop, r->jobserver, r->err))
 		return -1;
 	if (s->host.opened && s->host.opened(s->host.arg, r->loop, r->jobserver, r->err))
 		return -1;
@@ -464,6 +478,8 @@ close_run(struct dr_run *r)
 	dr_publisher_free(r->publisher);
 	dr_barrier_free(r->barrier);
 	dr_jobserver_close(r->jobserver);
+	/* With nothing left to watch over. */
+	dr_guardian_close(r->guard.guardian);
 	dr_loop_free(r->loop);
 	dr_session_space_close(&r->space);
 	free(r->stages);

@@ -346,6 +346,12 @@ on_gone(void *arg, const char *message)
 }
 
 static int
+on_crashed(void *arg, struct dr_err *err)
+{
+	return dr_session_end_orphans(arg, err);
+}
+
+static int
 check(struct dr_session *s, struct dr_err *err)
 {
 	struct dr_stale_options so = {
@@ -355,6 +361,8 @@ check(struct dr_session *s, struct dr_err *err)
 		.dry = dr_session_only_looks(s),
 		.lock = s->lock,
 		.boot = s->boot,
+		.crashed = on_crashed,
+		.arg = s,
 	};
 	struct dr_diags diags = { 0 };
 	int rc;

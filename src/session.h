@@ -48,6 +48,8 @@ struct dr_session {
 	const struct dr_parse_built *built; /* stages that no Dagfile has, or NULL */
 	bool from_make;        /* make's options and its jobserver are ours, too */
 	bool signals;          /* INT, TERM, HUP and QUIT end a run */
+	bool reaps;            /* children that nobody knows are ours to wait for */
+	const char *guardian;  /* the dagrun program that a guardian is, or NULL: a fork of this one */
 	bool one_stream;       /* standard output and error are the same file */
 	const char *root_path; /* the Dagfile's directory, as seen from the working directory; "" is that itself */
 	int root, state;       /* descriptors; state -1: there is none yet, and nothing may be made */
@@ -113,6 +115,8 @@ struct dr_barrier;
 int dr_session_barrier(struct dr_session *s, int64_t began, int64_t least, struct dr_barrier **out, struct dr_err *err);
 /* -1 with err when a task that is to run is the one that started this program. */
 int dr_session_refuse_own(struct dr_session *s, struct dr_err *err);
+/* Ends the processes of runs in this directory that died, as far as their guardians have not, and waits until they have ended. 0 or -1. */
+int dr_session_end_orphans(struct dr_session *s, struct dr_err *err);
 /* The run reads no outputs any more that others may reclaim. */
 void dr_session_unuse(struct dr_session *s);
 /* Whom a run waits for that has nothing else to do: told when it has lasted a second, and once for each of them. */
@@ -147,5 +151,16 @@ void dr_session_quiet(struct dr_session *s, struct dr_quiet *q, struct dr_jobser
 struct dr_ledger;
 struct dr_ledger *dr_session_ledger(struct dr_session *s, uint32_t slots);
 void dr_session_ledger_started(struct dr_session *s, struct dr_ledger *l, uint32_t task, const struct dr_grant *g, int pid);
+
+/* Who sees to what a run would leave behind if it were killed. */
+struct dr_guardian;
+struct dr_session_guard {
+	const struct dr_session *session;
+	struct dr_loop *loop;
+	struct dr_guardian *guardian; /* or NULL */
+};
+/* Starts it, before anything is taken or started that would have to be undone. Where there can be none, that is said, and the run does
+ * without. 0 or -1 with err. dr_guardian_close ends it. */
+int dr_session_guard(struct dr_session *s, struct dr_session_guard *g, struct dr_loop *loop, struct dr_jobserver *js, struct dr_err *err);
 
 #endif

@@ -387,6 +387,8 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 		rc = 1;
 		goto out;
 	}
+	if (!o->dry && o->crashed && dr_stale_crashed(s) && o->crashed(o->arg, err))
+		goto out;
 	rc = dr_stale_roll_forward(s, err);
 	if (rc > 0) /* names changed: hold the records against them once more */
 		rc = stream(s, err);

@@ -21,6 +21,9 @@ struct dr_stale_options {
 	/* The machine's. After another one a record counts only if a barrier in the journal vouches for it, or if its outputs have the
 	 * contents that it tells. Zeroed: all boots are one. */
 	struct dr_boot boot;
+	/* Runs have died: nothing of theirs is finished or swept before this has returned; not if dry. 0, or -1 with err. NULL is fine. */
+	int (*crashed)(void *arg, struct dr_err *err);
+	void *arg;
 };
 
 struct dr_stale_counts {
