@@ -183,7 +183,7 @@ on_process(void *arg, const struct dr_proc *p)
 {
 	struct watch *w = arg;
 
-	if (p->pid == getpid() || (!in_session(w->t, p->session) && !dr_proc_marked(p->pid, is_ours, w->t)))
+	if (p->pid == getpid() || (!in_session(w->t, p->session) && !dr_proc_marked(p, is_ours, w->t)))
 		return;
 	w->found++;
 	w->last = *p;
@@ -333,9 +333,10 @@ static void
 watch(struct watch *w)
 {
 	int64_t ended = 0;
-	uint32_t left = 0;
 
 	while (!w->said && !w->dead) {
+		/* Before the first wait: another one may have died of it. */
+		uint32_t left = has(w->t, DR_GUARD_POOL) ? dr_guardian_write(w->t, DR_GUARD_POOL) : 0;
 		struct pollfd p[] = {
 			{ .fd = DR_GUARD_LIFELINE, .events = POLLIN },
 			{ .fd = ended ? -1 : w->parent, .events = POLLIN },
@@ -352,8 +353,6 @@ watch(struct watch *w)
 			ended = dr_now();
 		if (ended && (!any_starting(w->t) || dr_now() >= ended + HANGS_NS))
 			w->dead = true;
-		if (has(w->t, DR_GUARD_POOL))
-			left = dr_guardian_write(w->t, DR_GUARD_POOL);
 	}
 }
 

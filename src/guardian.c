@@ -23,6 +23,7 @@ enum {
 	ABOVE = 10,       /* our descriptors; below are those that a guardian has */
 	MOST = 1 << 20,   /* slots: 64 MiB of addresses, of which only pages that are used take memory */
 	STUBBORN_MS = 3000,
+	EXITS_MS = 1000,
 	DEATHS = 10,      /* within DEATHS_NS: somebody is bent on it, or there is something wrong */
 };
 
@@ -281,17 +282,31 @@ was_written(const struct dr_guardian *g)
 	return !p || strtoull(p + sizeof(key) - 1, NULL, 10) > atomic_load(&g->table->wrote);
 }
 
-/* It is dead: waits for it, and knows what became of its last byte. */
-static void
-bury(struct dr_guardian *g)
+/* Waits for it, whose end of the pulse is closed, without letting go of its zombie. True: it was killed by somebody. */
+static bool
+was_killed(const struct dr_guardian *g)
 {
-	uint32_t n = atomic_load(&g->table->used);
-	siginfo_t si;
+	siginfo_t si = { .si_pid = 0 };
 
-	/* Whatever it is that has let go of its end of the pipe. */
+	for (int i = 0; i < EXITS_MS; i++) {
+		if (waitid(P_PID, (id_t)g->pid, &si, WEXITED | WNOWAIT | WNOHANG) || si.si_pid)
+			return si.si_code == CLD_KILLED;
+		poll(NULL, 0, 1);
+	}
+	/* Whatever it is that has closed it and goes on. */
 	kill(g->pid, SIGKILL);
 	while (waitid(P_PID, (id_t)g->pid, &si, WEXITED | WNOWAIT) && errno == EINTR)
 		;
+	return false;
+}
+
+/* Waits for it, and knows what became of its last byte. True: it was killed. */
+static bool
+bury(struct dr_guardian *g)
+{
+	uint32_t n = atomic_load(&g->table->used);
+	bool killed = was_killed(g);
+
 	for (uint32_t i = 0; i < n && i < g->table->n_slots; i++) {
 		struct dr_guard_slot *s = &g->table->slots[i];
 
@@ -301,6 +316,7 @@ bury(struct dr_guardian *g)
 	while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	dr_close(&g->pulse);
+	return killed;
 }
 
 static void
@@ -386,10 +402,9 @@ dr_guardian_mend(struct dr_guardian *g, struct dr_err *err)
 {
 	int64_t now = dr_now();
 
-	/* One that did not come as far as to look at the table cannot be one of ours. */
-	if (!atomic_load(&g->table->ready))
+	/* One that ends before it has looked at the table is none of ours. */
+	if (!bury(g) && !atomic_load(&g->table->ready))
 		g->program = NULL;
-	bury(g);
 	if (now - g->since > DEATHS_NS) {
 		g->since = now;
 		g->deaths = 0;

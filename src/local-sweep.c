@@ -56,7 +56,7 @@ on_process(void *arg, const struct dr_proc *p)
 		s = dr_local_by_session(ps->l, p->session);
 	inside = s != NULL;
 	ps->found = s;
-	if (!inside && (!ps->marks || !dr_proc_marked(p->pid, is_marked, ps)))
+	if (!inside && (!ps->marks || !dr_proc_marked(p, is_marked, ps)))
 		return;
 	s = ps->found;
 	if (inside)

@@ -21,7 +21,10 @@ struct entry {
 	char name[];
 };
 
-enum { NAME_MAX_LEN = 40 };
+enum {
+	NAME_MAX_LEN = 40,
+	EXEC_MS = 100, /* how long a process may be between two programs */
+};
 
 static ssize_t
 entries(int fd, void *to, size_t size)
@@ -218,23 +221,54 @@ read_piece(struct reader *r, const char *p, const char *end, dr_mark_fn is, void
 	return false;
 }
 
-bool
-dr_proc_marked(pid_t pid, dr_mark_fn is, void *arg)
+/* Of a process between two programs nothing can be seen: it has the new one's memory, but not yet what it was started with. By then its
+ * descriptors are closed, so that its start may have been told already. Threads of the kernel are in no session. */
+static bool
+between_programs(const struct dr_proc *p)
 {
-	int fd = open_proc(-1, pid, "/environ");
-	struct reader r = { .in = NAME };
-	char piece[4096];
-	bool found = false;
-	ssize_t n;
+	int fd = p->session > 0 ? open_proc(-1, p->pid, "/cmdline") : -1;
+	bool empty;
+	char c;
 
 	if (fd < 0)
 		return false;
-	while (!found && (n = dr_read_full(fd, piece, sizeof(piece))) > 0)
+	empty = dr_read_full(fd, &c, 1) == 0;
+	dr_close(&fd);
+	return empty;
+}
+
+/* 1, 0; -1: it has no environment. */
+static int
+read_environ(const struct dr_proc *p, dr_mark_fn is, void *arg)
+{
+	int fd = open_proc(-1, p->pid, "/environ");
+	struct reader r = { .in = NAME };
+	char piece[4096];
+	bool found = false, any = false;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	while (!found && (n = dr_read_full(fd, piece, sizeof(piece))) > 0) {
 		found = read_piece(&r, piece, piece + n, is, arg);
+		any = true;
+	}
 	/* The last one may lack its NUL, where the process has written over it. */
 	found = found || read_char(&r, '\0', is, arg);
 	dr_close(&fd);
-	return found;
+	return any ? found : -1;
+}
+
+bool
+dr_proc_marked(const struct dr_proc *p, dr_mark_fn is, void *arg)
+{
+	int rc = read_environ(p, is, arg);
+
+	for (int i = 0; i < EXEC_MS && rc < 0 && between_programs(p); i++) {
+		poll(NULL, 0, 1);
+		rc = read_environ(p, is, arg);
+	}
+	return rc > 0;
 }
 
 bool

@@ -29,7 +29,7 @@ int dr_proc_each(void (*fn)(void *arg, const struct dr_proc *p), void *arg);
 
 /* Whether `is` says so of one of the marks that the process was started with; a process whose environment is not ours to read has none. */
 typedef bool (*dr_mark_fn)(void *arg, const struct dr_mark *m);
-bool dr_proc_marked(pid_t pid, dr_mark_fn is, void *arg);
+bool dr_proc_marked(const struct dr_proc *p, dr_mark_fn is, void *arg);
 /* The same of a value of DAGRUN_TASKS; NULL has none. */
 bool dr_marks_any(const char *value, dr_mark_fn is, void *arg);
 

@@ -65,7 +65,7 @@ on_process(void *arg, const struct dr_proc *p)
 	struct orphans *o = arg;
 	bool in = in_session(o, p->session);
 
-	if (p->pid == getpid() || (!in && !dr_proc_marked(p->pid, is_orphan, o)))
+	if (p->pid == getpid() || (!in && !dr_proc_marked(p, is_orphan, o)))
 		return;
 	o->found++;
 	o->last = *p;

@@ -31,12 +31,19 @@ def subreaper():
         return False
 
 
-def children(pid):
+def stat(pid):
+    """State, parent; nothing of one that is gone."""
     try:
-        with open('/proc/%d/task/%d/children' % (pid, pid)) as f:
-            return [int(p) for p in f.read().split()]
+        with open('/proc/%d/stat' % pid, errors='replace') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+            return fields[0], int(fields[1])
     except (FileNotFoundError, ProcessLookupError):
-        return []
+        return None, None
+
+
+def children(pid):
+    # Not /proc/PID/task/PID/children, which may leave out some while others end.
+    return [int(p) for p in os.listdir('/proc') if p.isdigit() and stat(int(p))[1] == pid]
 
 
 def name_of(pid):
@@ -57,21 +64,13 @@ def called(pid):
 
 def running(pids):
     """Those that have not ended; zombies have."""
-    left = []
-    for pid in pids:
-        try:
-            with open('/proc/%d/stat' % pid) as f:
-                if f.read().rsplit(')', 1)[1].split()[0] not in 'ZX':
-                    left.append(pid)
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return left
+    return [pid for pid in pids if stat(pid)[0] not in (None, 'Z', 'X')]
 
 
 def guardian(pid):
     """Of this dagrun; it is there before the first task is, though for a moment without its name."""
     found = [p for p in children(pid) if called(p) in ('', NAME)]
-    equal(len(found), 1, 'guardians')
+    equal(len(found), 1, 'guardians among %s' % [(p, stat(p)[0], called(p), name_of(p)) for p in children(pid)])
     return found[0]
 
 
