@@ -65,7 +65,9 @@ plan_all(struct ask *a, struct dr_err *err)
 	struct dr_session *s = a->session;
 	const struct dr_pipeline *p = s->pipeline;
 	bool all = a->what != DR_ASK_STATUS;
-	struct dr_plan_options po = { .items = &s->items, .origin = a->origin };
+	struct dr_plan_options po = {
+		.items = &s->items, .origin = a->origin, .recorded = dr_session_recorded_tree, .recorded_arg = s
+	};
 	struct dr_diags diags = { 0 };
 	int rc;
 
@@ -255,10 +257,14 @@ prepare(struct ask *a, struct dr_err *err)
 	if (has_dagfile(s))
 		a->origin = dr_session_origin(s);
 	/* How a run does can be said while somebody is at work on its Dagfile. */
-	if (a->what != DR_ASK_STATUS &&
-	    ((has_dagfile(s) && dr_session_parse(s, err)) || dr_session_place_targets(s, err) || try_plan(a, err)))
+	if (a->what != DR_ASK_STATUS && has_dagfile(s) && dr_session_parse(s, err))
 		return -1;
-	return open_state(a, err) || open_query(a, err) ? -1 : 0;
+	/* The plan goes on from what the journal knows. */
+	if (open_state(a, err))
+		return -1;
+	if (a->what != DR_ASK_STATUS && (dr_session_place_targets(s, err) || try_plan(a, err)))
+		return -1;
+	return open_query(a, err);
 }
 
 int

@@ -159,7 +159,7 @@ static bool
 removes_inner(const struct dr_exporter *x, const struct dr_stage *st)
 {
 	(void)x;
-	return st->keep == DR_KEEP_NO || (st->kind == DR_STAGE_MERGE && st->keep == DR_KEEP_DEFAULT);
+	return st->kind == DR_STAGE_MERGE ? st->keep != DR_KEEP_YES : st->keep == DR_KEEP_NO;
 }
 
 static const struct key keys[] = {
@@ -168,7 +168,7 @@ static const struct key keys[] = {
 	{ "timeout: a task takes as long as it takes", has_timeout },
 	{ "pool: tasks run as many at a time as there are jobs", has_pool },
 	{ "missing = ok: every input must be made", takes_missing },
-	{ "keep = no: outputs that only later steps read stay", removes_inner },
+	{ "keep = no or level: outputs that only later steps read stay", removes_inner },
 };
 
 static void

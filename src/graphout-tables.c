@@ -4,38 +4,56 @@
 
 #include <inttypes.h>
 
+/* What all trees of the merge cost with one fan-in. */
+struct column {
+	uint32_t fan_in;
+	struct dr_tree_sum sum;
+};
+
 struct table {
 	const struct dr_graph_text_options *o;
 	struct dr_buf *out;
-	uint32_t leaves, fan_in; /* of the merge as it is */
-	bool keep;
+	const struct dr_plan_stage *planned;
+	bool rounds;
+	uint32_t fan_in; /* of the merge as it is */
+	enum dr_tree_keep keep;
 	bool bytes;     /* `whole` is known */
 	uint64_t whole; /* bytes of all leaves */
 	uint64_t n_unsized, n_files;
+	struct column columns[6]; /* found so far: the usual ones and the merge's own */
+	uint32_t n_columns;
 };
 
-/* What one changed leaf has rewritten when the inner nodes are kept, in units of the whole, on average over the leaves: each node above
- * it, and a leaf stands below a node as often as the node has leaves. */
-static double
-rewritten_above_one(uint32_t leaves, uint32_t fan_in)
+/* With the merge's own fan-in its trees as they are, else as they would be from nothing. */
+static const struct dr_tree_sum *
+sum_up(struct table *t, uint32_t fan_in)
 {
-	uint64_t f = fan_in ? fan_in : leaves, n = leaves, size = 1;
-	double sum = 0;
+	struct column *c = &t->columns[t->n_columns];
 
-	if (leaves == 1)
-		return 1;
-	while (n > 1) {
-		uint64_t groups = (n + f - 1) / f, last = n - (groups - 1) * f, rest;
+	for (uint32_t i = 0; i < t->n_columns; i++)
+		if (t->columns[i].fan_in == fan_in)
+			return &t->columns[i].sum;
+	*c = (struct column){ .fan_in = fan_in };
+	for (uint32_t i = 0; i < t->planned->n_trees && !t->out->failed; i++) {
+		const struct dr_plan_tree *pt = &t->planned->trees[i];
+		struct dr_tree tree = { 0 };
+		uint32_t n = pt->tree.n_leaves, level;
+		bool own = fan_in == t->fan_in;
+		int rc = own ? 0 : t->rounds ? dr_tree_rounds(n, fan_in, &tree, NULL) : dr_tree_steady(NULL, NULL, NULL, n, fan_in, &tree, NULL);
 
-		size = size * f < leaves ? size * f : leaves;
-		rest = leaves - (groups - 1) * size;
-		sum += (double)(groups - 1) * (double)size * (double)size;
-		/* One alone goes up as it is. */
-		if (last > 1)
-			sum += (double)rest * (double)rest;
-		n = groups;
+		if (rc || dr_tree_sum_up(own ? &pt->tree : &tree, pt->level, &c->sum, &level, NULL))
+			t->out->failed = true;
+		dr_tree_free(&tree);
 	}
-	return sum / (double)leaves / (double)leaves;
+	t->n_columns++;
+	return &c->sum;
+}
+
+/* In units of the whole. */
+static double
+rewritten(const struct dr_tree_sum *s)
+{
+	return s->leaves ? (double)s->rewritten / (double)s->leaves : 0;
 }
 
 static void
@@ -105,16 +123,28 @@ end_line(struct table *t, bool now)
 static void
 fan_in_row(struct table *t, uint32_t fan_in)
 {
-	struct dr_tree_cost cost = dr_tree_rounds_cost(t->leaves, fan_in);
+	const struct dr_tree_sum *sum = sum_up(t, fan_in);
 	struct dr_buf text = { 0 };
 
 	fan_in_name(&text, fan_in);
 	cell(t->out, &text, 8);
-	number_cell(t, cost.rounds, 8);
-	number_cell(t, cost.merges, 11);
-	amount_cell(t, cost.rewritten, 18);
+	number_cell(t, sum->rounds, 8);
+	number_cell(t, sum->merges, 11);
+	amount_cell(t, rewritten(sum), 18);
 	end_line(t, fan_in == t->fan_in);
 	dr_buf_free(&text);
+}
+
+/* The most leaves that a tree has. */
+static uint32_t
+largest(const struct table *t)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < t->planned->n_trees; i++)
+		if (t->planned->trees[i].tree.n_leaves > most)
+			most = t->planned->trees[i].tree.n_leaves;
+	return most;
 }
 
 /* The usual fan-ins up to the first that takes all at once, with the merge's own among them. */
@@ -130,28 +160,37 @@ fan_in_table(struct table *t)
 			fan_in_row(t, t->fan_in);
 			done = true;
 		}
-		if ((i == 0 || usual[i - 1] < t->leaves) && usual[i] != t->fan_in)
+		if ((i == 0 || usual[i - 1] < largest(t)) && usual[i] != t->fan_in)
 			fan_in_row(t, usual[i]);
 	}
 	if (!done)
 		fan_in_row(t, t->fan_in);
 }
 
-static void
-keep_row(struct table *t, bool keep, uint32_t fan_in)
+/* What is on the disk at once, at most, in units of the whole: without inner nodes the last merge's inputs and its output, and
+ * beside these the level that stays. */
+static double
+on_disk(const struct dr_tree_sum *s, enum dr_tree_keep keep)
 {
-	struct dr_tree_cost cost = dr_tree_rounds_cost(t->leaves, fan_in);
-	/* Without the inner nodes, the last merge's inputs and its output are what stands at once. */
-	double disk = keep || cost.rewritten < 2 ? cost.rewritten : 2;
+	double all = rewritten(s), some = keep == DR_TREE_LEVEL ? 2 + (double)s->on_level / (double)s->leaves : 2;
+
+	return keep == DR_TREE_YES || all < some ? all : some;
+}
+
+static void
+keep_row(struct table *t, enum dr_tree_keep keep, uint32_t fan_in)
+{
+	static const char *const names[DR_TREE_KEEPS] = { "no", "level", "yes" };
+	const struct dr_tree_sum *sum = sum_up(t, fan_in);
+	double n = (double)sum->leaves;
 	struct dr_buf text = { 0 };
 
-	dr_buf_addf(&text, "  keep = %-4sby ", keep ? "yes" : "no");
+	dr_buf_addf(&text, "  keep = %-6sby ", names[keep]);
 	fan_in_name(&text, fan_in);
 	cell(t->out, &text, -21);
-	/* A leaf is rewritten once by each merge above it, so the mean of both is the same number. */
-	number_cell(t, keep ? (uint64_t)(cost.rewritten + 0.5) : cost.merges, 8);
-	amount_cell(t, keep ? rewritten_above_one(t->leaves, fan_in) : cost.rewritten, 18);
-	amount_cell(t, disk, 18);
+	number_cell(t, (uint64_t)(sum->one[keep].merges / n + 0.5), 8);
+	amount_cell(t, sum->one[keep].rewritten / n / n, 18);
+	amount_cell(t, on_disk(sum, keep), 18);
 	end_line(t, keep == t->keep && fan_in == t->fan_in);
 	dr_buf_free(&text);
 }
@@ -162,11 +201,11 @@ keep_table(struct table *t)
 	bool own = t->fan_in != 2 && t->fan_in != 8;
 
 	dr_buf_adds(t->out, "  one changed input    merges         rewritten      on disk then\n");
-	for (int keep = 0; keep < 2; keep++) {
+	for (int keep = 0; keep < DR_TREE_KEEPS; keep++) {
 		if (own)
-			keep_row(t, keep, t->fan_in);
-		keep_row(t, keep, 2);
-		keep_row(t, keep, 8);
+			keep_row(t, (enum dr_tree_keep)keep, t->fan_in);
+		keep_row(t, (enum dr_tree_keep)keep, 2);
+		keep_row(t, (enum dr_tree_keep)keep, 8);
 	}
 }
 
@@ -183,13 +222,16 @@ add_free(struct table *t)
 static void
 add_advice(struct table *t)
 {
-	if (!t->fan_in || t->fan_in >= 8 || t->leaves <= 8)
+	double now, by_8;
+
+	if (!t->fan_in || t->fan_in >= 8 || largest(t) <= 8)
 		return;
+	now = rewritten(sum_up(t, t->fan_in));
+	by_8 = rewritten(sum_up(t, 8));
 	dr_buf_addf(t->out,
 		    "  Where merging does not shrink the data, fan-in = 8 rewrites it %.1f times, not "
 		    "%.1f.\n",
-		    dr_tree_rounds_cost(t->leaves, 8).rewritten,
-		    dr_tree_rounds_cost(t->leaves, t->fan_in).rewritten);
+		    by_8, now);
 }
 
 /* Sums the leaves' files: those inputs of a node that are no nodes themselves. */
@@ -213,21 +255,25 @@ weigh(struct table *t, const struct dr_plan *pl, const struct dr_plan_stage *st)
 			t->whole += size >= 0 ? (uint64_t)size : 0;
 		}
 	}
-	t->bytes = t->n_files == t->leaves && !t->n_unsized && t->whole;
+	t->bytes = t->n_files == st->n_leaves && !t->n_unsized && t->whole;
 }
 
 static void
 add_heading(struct table *t, const struct dr_plan *pl, uint32_t stage)
 {
-	struct dr_tree_cost now = dr_tree_rounds_cost(t->leaves, t->fan_in);
+	const struct dr_tree_sum *now = sum_up(t, t->fan_in);
 
 	dr_buf_fit(t->out, pl->pipeline->stages[stage].name, 40, t->o->utf8);
 	dr_buf_adds(t->out, ": ");
-	dr_buf_count(t->out, t->leaves);
+	dr_buf_count(t->out, now->leaves);
 	dr_buf_adds(t->out, " inputs, ");
-	dr_buf_count(t->out, now.merges);
-	dr_buf_addf(t->out, " merge%s in %" PRIu32 " round%s", now.merges == 1 ? "" : "s", now.rounds,
-		    now.rounds == 1 ? "" : "s");
+	if (t->planned->n_trees > 1) {
+		dr_buf_count(t->out, t->planned->n_trees);
+		dr_buf_adds(t->out, " trees, ");
+	}
+	dr_buf_count(t->out, now->merges);
+	dr_buf_addf(t->out, " merge%s in %" PRIu32 " round%s", now->merges == 1 ? "" : "s", now->rounds,
+		    now->rounds == 1 ? "" : "s");
 	if (t->bytes) {
 		dr_buf_adds(t->out, ", ");
 		dr_buf_bytes(t->out, t->whole);
@@ -256,14 +302,19 @@ dr_graphout_tables(const struct dr_plan *pl, uint32_t stage, const struct dr_gra
 {
 	const struct dr_plan_stage *st = &pl->stages[stage];
 	const struct dr_stage *s = &pl->pipeline->stages[stage];
-	struct table t = { .o = o,
-			   .out = out,
-			   .leaves = st->n_leaves,
-			   .fan_in = s->fan_in,
-			   .keep = s->keep == DR_KEEP_YES };
+	struct table t = {
+		.o = o,
+		.out = out,
+		.planned = st,
+		.rounds = s->rounds,
+		.fan_in = s->fan_in,
+		.keep = s->keep == DR_KEEP_YES	 ? DR_TREE_YES :
+			s->keep == DR_KEEP_LEVEL ? DR_TREE_LEVEL :
+						   DR_TREE_NO,
+	};
 
-	/* What it costs is told of one tree: of many each is small. */
-	if (t.leaves < 3 || st->n_trees > 1)
+	/* Where no tree has a choice there is none to show. */
+	if (largest(&t) < 3)
 		return;
 	weigh(&t, pl, st);
 	dr_buf_addc(out, '\n');

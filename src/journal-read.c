@@ -37,6 +37,9 @@ plausible(const struct dr_record_head *h, uint64_t room)
 	case DR_REC_FAIL:
 		least = sizeof(struct dr_record_task_head);
 		return h->length >= least;
+	case DR_REC_TREE:
+		least = sizeof(struct dr_record_tree_head);
+		return h->length >= least;
 	default:
 		return false;
 	}
@@ -81,6 +84,26 @@ parse_task(const uint8_t *p, size_t n, struct dr_record *r)
 	return true;
 }
 
+static bool
+parse_tree(const uint8_t *p, size_t n, struct dr_record *r)
+{
+	struct dr_record_tree_head h;
+
+	memcpy(&h, p, sizeof(h));
+	p += sizeof(h);
+	n -= sizeof(h);
+	if (h.n_leaves > n / sizeof(uint64_t) || h.shape_len > n - h.n_leaves * sizeof(uint64_t))
+		return false;
+	r->tree = (struct dr_rec_tree){
+		.key = h.key,
+		.level = h.level,
+		.n_leaves = h.n_leaves,
+		.leaves = p,
+		.shape = { (const char *)p + h.n_leaves * sizeof(uint64_t), h.shape_len },
+	};
+	return true;
+}
+
 /* A record whose h->length bytes of payload follow its head at p. false: it is none. */
 static bool
 parse(const uint8_t *p, const struct dr_record_head *h, uint64_t at, struct dr_record *r)
@@ -108,6 +131,8 @@ parse(const uint8_t *p, const struct dr_record_head *h, uint64_t at, struct dr_r
 	case DR_REC_DONE:
 	case DR_REC_FAIL:
 		return parse_task(payload, h->length, r);
+	case DR_REC_TREE:
+		return parse_tree(payload, h->length, r);
 	}
 	return false;
 }
@@ -157,6 +182,9 @@ dr_record_id(const struct dr_record *r, struct dr_hash128 *id)
 	case DR_REC_BARRIER:
 		*id = r->barrier.id;
 		return r->barrier.phase == DR_REC_READ;
+	case DR_REC_TREE:
+		*id = r->tree.key;
+		return true;
 	case DR_REC_RUN:
 	case DR_REC_BYE:
 		break;

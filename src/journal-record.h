@@ -57,6 +57,13 @@ struct dr_record_file_head {
 	uint32_t flags, path_len;
 };
 
+/* Payload of TREE: this, the leaves, the shape. */
+struct dr_record_tree_head {
+	struct dr_hash128 key;
+	uint32_t n_leaves, shape_len, level, reserved;
+};
+
+_Static_assert(sizeof(struct dr_record_tree_head) == 32, "no padding in the file");
 _Static_assert(sizeof(struct dr_journal_header) == 24, "no padding in the file");
 _Static_assert(sizeof(struct dr_record_head) == 16, "no padding in the file");
 _Static_assert(sizeof(struct dr_record_task_head) == 128, "no padding in the file");
@@ -101,7 +108,7 @@ void dr_record_stream_close(struct dr_record_stream *s);
  * the end, where [s->good, s->size) are bytes of no good record; -1 with err. */
 int dr_record_next(struct dr_record_stream *s, struct dr_record *r, struct dr_str *raw, struct dr_err *err);
 
-/* Whose record it is; false for what is about a run. */
+/* Whose record it is, a task's or a tree's; false for what is about a run. */
 bool dr_record_id(const struct dr_record *r, struct dr_hash128 *id);
 
 /* Looks at the header of an open journal. 0, or -1 with err. */

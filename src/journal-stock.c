@@ -146,6 +146,8 @@ note_task(struct dr_stock *s, const struct dr_record *r, struct dr_hash128 id)
 		l->done = r->at;
 		l->done_run = find_run(s, r->task.run);
 		l->after = l->read = l->fail = 0;
+	} else if (r->kind == DR_REC_TREE) {
+		l->done = r->at;
 	} else if (r->kind == DR_REC_FORGET) {
 		l->done = l->read = 0;
 		l->after = r->at;

@@ -229,6 +229,22 @@ dr_journal_add_barrier(struct dr_journal *j, const struct dr_rec_barrier *b)
 }
 
 int
+dr_journal_add_tree(struct dr_journal *j, const struct dr_rec_tree *t)
+{
+	struct dr_record_tree_head h = {
+		.key = t->key, .n_leaves = t->n_leaves, .shape_len = (uint32_t)t->shape.n, .level = t->level
+	};
+
+	if (t->shape.n > UINT32_MAX)
+		return drop_record(j);
+	begin_record(j, DR_REC_TREE);
+	dr_buf_add(&j->batch, &h, sizeof(h));
+	dr_buf_add(&j->batch, t->leaves, t->n_leaves * sizeof(uint64_t));
+	dr_buf_addstr(&j->batch, t->shape);
+	return end_record(j);
+}
+
+int
 dr_journal_begin_task(struct dr_journal *j, enum dr_record_kind kind, const struct dr_rec_task *t)
 {
 	struct dr_record_task_head h = {

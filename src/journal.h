@@ -25,6 +25,7 @@ enum dr_record_kind {
 	DR_REC_FAIL,    /* a task ended badly: for people, decides nothing */
 	DR_REC_RECLAIM, /* its outputs are about to be unlinked by us */
 	DR_REC_FORGET,  /* its DONE counts no longer */
+	DR_REC_TREE,    /* the shape of a merge's tree, before its first merge runs */
 	DR_REC_BARRIER = 8, /* what is known to have reached the disk */
 };
 
@@ -85,6 +86,15 @@ struct dr_rec_task {
 	struct dr_str name; /* what it is called: STAGE:ROW or its first output */
 };
 
+/* The last one of a key says what shape that tree has. */
+struct dr_rec_tree {
+	struct dr_hash128 key;   /* of which tree: see dr_plan_tree */
+	uint32_t level;          /* whose nodes stay, where one level does; else 0 */
+	uint32_t n_leaves;
+	const void *leaves;      /* n_leaves hashes of names, 8 bytes each, without alignment */
+	struct dr_str shape;     /* dr_tree_encode */
+};
+
 struct dr_record {
 	enum dr_record_kind kind;
 	uint64_t at; /* offset of the record in the journal */
@@ -93,6 +103,7 @@ struct dr_record {
 		struct dr_rec_task task;
 		struct dr_rec_barrier barrier;
 		struct dr_hash128 id; /* RECLAIM, FORGET */
+		struct dr_rec_tree tree;
 	};
 	/* private: the files not read yet */
 	const uint8_t *next, *end;
@@ -128,6 +139,7 @@ int dr_journal_at(struct dr_journal *j, uint64_t at, struct dr_record *r, struct
 int dr_journal_add_run(struct dr_journal *j, enum dr_record_kind kind, const struct dr_rec_run *r);
 int dr_journal_add_id(struct dr_journal *j, enum dr_record_kind kind, struct dr_hash128 id);
 int dr_journal_add_barrier(struct dr_journal *j, const struct dr_rec_barrier *b);
+int dr_journal_add_tree(struct dr_journal *j, const struct dr_rec_tree *t);
 /* A DONE or FAIL is begun, given its n_in + n_uses + n_out files, and ended. Each -1 without memory or
  * with another number of files; then the record is not added, and those before it stay. */
 int dr_journal_begin_task(struct dr_journal *j, enum dr_record_kind kind, const struct dr_rec_task *t);
@@ -142,7 +154,7 @@ int dr_journal_sync(const struct dr_journal *j);
 
 /* Writes a journal of live records only, syncs and renames it, when dead records outnumber live ones (and
  * are a thousand) or `always`. Live are of each task the last DONE with the RECLAIM and the READ behind it, or the
- * FORGET behind it, and a FAIL behind that; of runs the last thousand and those of live tasks, with the last barrier. The caller holds the exclusive lock
+ * FORGET behind it, and a FAIL behind that; of each tree the last shape; of runs the last thousand and those of live tasks, with the last barrier. The caller holds the exclusive lock
  * and has flushed. *done tells whether it did: then offsets are new, and dr_journal_read begins again.
  * Asked after all was read, it mostly knows without reading again that there is no need. */
 int dr_journal_compact(struct dr_journal *j, bool always, bool *done, struct dr_err *err);

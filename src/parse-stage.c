@@ -205,9 +205,11 @@ take_claim(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 static void
 take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key *k)
 {
-	static const char *const orders[] = { "input", "any", NULL }, *const shapes[] = { "rounds", NULL };
+	static const char *const orders[] = { "input", "any", NULL }, *const shapes[] = { "steady", "rounds", NULL };
 	static const char *const keeps[] = { "yes", "no", NULL }, *const ok[] = { "ok", NULL };
 	static const char *const freshes[] = { "time", "content", NULL };
+	static const char *const merge_keeps[] = { "yes", "no", "level", NULL };
+	static const enum dr_keep kept[] = { DR_KEEP_YES, DR_KEEP_NO, DR_KEEP_LEVEL };
 	static const char *const styles[] = { "both", "pipe", "fifo", "none", NULL };
 	struct dr_stage *st = g->st;
 	bool tree;
@@ -222,11 +224,11 @@ take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key
 		st->order_any = dr_parse_choice(g->ps, &g->sc, k, orders) == 1;
 		break;
 	case DR_KEY_SHAPE:
-		dr_parse_choice(g->ps, &g->sc, k, shapes);
+		st->rounds = dr_parse_choice(g->ps, &g->sc, k, shapes) == 1;
 		break;
 	case DR_KEY_KEEP:
-		choice = dr_parse_choice(g->ps, &g->sc, k, keeps);
-		st->keep = choice == 0 ? DR_KEEP_YES : choice == 1 ? DR_KEEP_NO : DR_KEEP_DEFAULT;
+		choice = dr_parse_choice(g->ps, &g->sc, k, st->kind == DR_STAGE_MERGE ? merge_keeps : keeps);
+		st->keep = choice < 0 ? DR_KEEP_DEFAULT : kept[choice];
 		break;
 	case DR_KEY_PART:
 		dr_parse_path(g->ps, &g->sc, k, DR_PATH_PART, &st->part, &tree);

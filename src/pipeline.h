@@ -80,7 +80,7 @@ struct dr_args {
 };
 
 enum { DR_STAGE_KINDS = DR_STAGE_TASK + 1 };
-enum dr_keep { DR_KEEP_DEFAULT, DR_KEEP_YES, DR_KEEP_NO };
+enum dr_keep { DR_KEEP_DEFAULT, DR_KEEP_YES, DR_KEEP_NO, DR_KEEP_LEVEL /* of merges */ };
 
 /* A word of `in` or `uses`: a file, or an output of each of a stage's tasks. */
 struct dr_ref {
@@ -133,6 +133,7 @@ struct dr_stage {
 	struct dr_str *by;    /* merge: one tree for each of the values of these columns; they are those of its rows */
 	uint32_t *by_columns; /* parallel to by: which columns of what it is over these are */
 	uint32_t n_by;
+	bool rounds;    /* merge: trees by position, which need no memory */
 	bool order_any; /* merge: its inputs are a set, merged in the order of their names */
 	enum dr_keep keep;
 	struct dr_template

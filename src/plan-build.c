@@ -209,6 +209,31 @@ build_map(struct dr_builder *b, struct dr_hasher *h, uint32_t s)
 	return 0;
 }
 
+static void
+mark(struct dr_plan *pl, uint32_t task)
+{
+	const uint32_t *out = dr_graph_outputs(pl->graph, task);
+
+	for (uint32_t k = 0; k < pl->graph->tasks[task].n_out; k++)
+		pl->graph->files[out[k]].flags |= DR_FILE_KEEP;
+}
+
+/* The nodes of one level: what those above it read that are not above it themselves. */
+static void
+mark_level(struct dr_plan *pl, const struct dr_plan_tree *pt)
+{
+	const struct dr_tree *t = &pt->tree;
+
+	for (uint32_t i = 0; i < t->n_nodes; i++) {
+		for (uint32_t c = 0; t->nodes[i].round > pt->level && c < t->nodes[i].n_children; c++) {
+			uint32_t child = t->children[t->nodes[i].children + c];
+
+			if (child >= t->n_leaves && t->nodes[child - t->n_leaves].round <= pt->level)
+				mark(pl, pt->first + child - t->n_leaves);
+		}
+	}
+}
+
 /* What a consumer may not outlive: outputs stay unless the stage says otherwise, inner nodes go unless it says otherwise. */
 static void
 mark_kept(struct dr_plan *pl, uint32_t s)
@@ -221,11 +246,12 @@ mark_kept(struct dr_plan *pl, uint32_t s)
 		bool inner = dr_plan_inner(pl, task, &round);
 		bool keep = st->kind == DR_STAGE_MERGE ? !inner || st->keep == DR_KEEP_YES :
 							 st->keep != DR_KEEP_NO;
-		const uint32_t *out = dr_graph_outputs(pl->graph, task);
 
-		for (uint32_t k = 0; keep && k < pl->graph->tasks[task].n_out; k++)
-			pl->graph->files[out[k]].flags |= DR_FILE_KEEP;
+		if (keep)
+			mark(pl, task);
 	}
+	for (uint32_t i = 0; st->keep == DR_KEEP_LEVEL && i < ps->n_trees; i++)
+		mark_level(pl, &ps->trees[i]);
 }
 
 int

@@ -18,6 +18,8 @@ enum dr_own {
 	DR_OWN_KINDS
 };
 enum dr_own dr_plan_own_row(const struct dr_plan *pl, uint32_t file);
+/* plan-shape.c. */
+void dr_plan_free_tree(struct dr_plan_tree *pt);
 /* plan-trees.c: -1 with diags when a file that is read or made lies in a directory that is an output. */
 int dr_plan_check_trees(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err);
 /* -1 with diags when two tasks make one file. */

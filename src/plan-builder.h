@@ -29,6 +29,10 @@ int dr_plan_finish_task(struct dr_builder *b, struct dr_hasher *h, uint32_t task
 uint32_t dr_plan_count_rows(const struct dr_plan *pl, const struct dr_stage *st);
 int dr_plan_row_file(struct dr_builder *b, const struct dr_stage *st, uint32_t r, uint32_t k, uint32_t *file);
 
+/* plan-shape.c: pt->tree over n leaves, whose hashes are b->leaf_hash from pt->first_leaf on: of this stage, and of this value of `by`. 0;
+ * -1 with err, and nothing to free. */
+int dr_plan_shape(struct dr_builder *b, const struct dr_stage *st, struct dr_hash128 value, uint32_t n, struct dr_plan_tree *pt);
+
 /* plan-merge.c: the trees of a merge. */
 int dr_plan_build_merge(struct dr_builder *b, struct dr_hasher *h, uint32_t s);
 

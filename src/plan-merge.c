@@ -117,7 +117,7 @@ merge_node(struct dr_builder *b, struct dr_hasher *h, uint32_t s, uint32_t row, 
 
 /* The tree over the next n leaves; first_row is the row of the first of them. */
 static int
-merge_tree(struct dr_builder *b, struct dr_hasher *h, uint32_t s, uint32_t first_row, uint32_t n,
+merge_tree(struct dr_builder *b, struct dr_hasher *h, uint32_t s, uint32_t first_row, struct dr_hash128 value, uint32_t n,
 	   const uint32_t *leaves)
 {
 	struct dr_plan_stage *ps = &b->pl->stages[s];
@@ -129,7 +129,7 @@ merge_tree(struct dr_builder *b, struct dr_hasher *h, uint32_t s, uint32_t first
 		return dr_err_nomem(b->err);
 	pt = &ps->trees[row];
 	*pt = (struct dr_plan_tree){ .first = b->pl->graph->n_tasks, .first_leaf = ps->n_leaves, .row = first_row };
-	rc = dr_tree_rounds(n, b->pl->pipeline->stages[s].fan_in, &pt->tree, b->err);
+	rc = dr_plan_shape(b, &b->pl->pipeline->stages[s], value, n, pt);
 	if (rc)
 		return -1;
 	ps->n_trees++;
@@ -268,7 +268,7 @@ dr_plan_build_merge(struct dr_builder *b, struct dr_hasher *h, uint32_t s)
 	if (rc == 0)
 		rc = hash_leaves(b, n, leaves);
 	for (uint32_t i = 0, at = 0; i < gs.n && rc == 0; at += gs.v[i++].n)
-		rc = merge_tree(b, h, s, gs.order[at], gs.v[i].n, leaves);
+		rc = merge_tree(b, h, s, gs.order[at], gs.v[i].value, gs.v[i].n, leaves);
 	free(leaves);
 	free(b->leaf_hash);
 	b->leaf_hash = NULL;

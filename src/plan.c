@@ -261,7 +261,7 @@ drop_graph(struct dr_plan *pl)
 {
 	for (uint32_t s = 0; s < pl->pipeline->n_stages; s++) {
 		for (uint32_t i = 0; i < pl->stages[s].n_trees; i++)
-			dr_tree_free(&pl->stages[s].trees[i].tree);
+			dr_plan_free_tree(&pl->stages[s].trees[i]);
 		free(pl->stages[s].trees);
 		pl->stages[s] = (struct dr_plan_stage){ .planned = pl->stages[s].planned };
 	}

@@ -8,6 +8,7 @@
 #include "err.h"
 #include "graph.h"
 #include "items.h"
+#include "journal.h"
 #include "pipeline.h"
 #include "tree.h"
 
@@ -17,6 +18,12 @@ struct dr_plan_tree {
 	uint32_t first;      /* the task of its first node */
 	uint32_t first_leaf; /* how many leaves the trees of the stage before this one have */
 	uint32_t row;        /* of what the stage is over: its first leaf, which has the values of `by` */
+	/* Of a steady one with more than one node: what tells it from others in the journal, the names of its leaves, and whether the
+	 * journal knows it just so. */
+	struct dr_hash128 key;
+	uint64_t *leaves; /* or NULL */
+	bool recorded;
+	uint32_t level; /* of `keep = level`: the round whose nodes stay, see dr_tree_sum_up; else 0 */
 };
 
 struct dr_plan_stage {
@@ -34,6 +41,9 @@ struct dr_plan_options {
 	uint32_t n_targets;
 	const struct dr_items_options *items;
 	uint64_t origin; /* tells this Dagfile from others that share the state directory */
+	/* The last record of a tree: 1 with *t, valid until the next call; 0: there is none; -1 with err. NULL: there are none. */
+	int (*recorded)(void *arg, struct dr_hash128 key, struct dr_rec_tree *t, struct dr_err *err);
+	void *recorded_arg;
 };
 
 struct dr_plan_clash {

@@ -259,6 +259,8 @@ make_plan(struct dr_session *s, struct dr_err *err)
 		.n_targets = s->options.n_targets,
 		.items = &s->items,
 		.origin = origin(s),
+		.recorded = dr_session_recorded_tree,
+		.recorded_arg = s,
 	};
 	struct dr_diags diags = { 0 };
 	int rc = place_targets(s, err);
@@ -312,16 +314,22 @@ dr_session_unuse(struct dr_session *s)
 			dr_lock_unuse(s->lock, dr_plan_stage_key(s->plan, i));
 }
 
+/* First, before there is a plan, only what is there, as the plan goes on from the trees that the journal knows; then, with a plan that is
+ * right, `make`. */
 static int
-open_state(struct dr_session *s, struct dr_err *err)
+open_state(struct dr_session *s, bool make, struct dr_err *err)
 {
+	bool look = !make || dr_session_only_looks(s);
 	struct stat st;
 
-	if (!dr_session_only_looks(s) && mkdirat(s->root, ".dagrun", 0777) && errno != EEXIST) {
+	if (s->journal)
+		return 0;
+	if (!look && mkdirat(s->root, ".dagrun", 0777) && errno != EEXIST) {
 		dr_err_sys(err, errno, "make the directory .dagrun");
 		return -1;
 	}
-	s->state = openat(s->root, ".dagrun", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->state < 0)
+		s->state = openat(s->root, ".dagrun", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->state < 0 && errno == ENOENT)
 		return 0;
 	if (s->state < 0) {
@@ -329,14 +337,14 @@ open_state(struct dr_session *s, struct dr_err *err)
 		err->code = DR_STATE;
 		return -1;
 	}
-	if (dr_session_only_looks(s) && fstatat(s->state, "journal", &st, 0) && errno == ENOENT)
+	if (look && fstatat(s->state, "journal", &st, 0) && errno == ENOENT)
 		return 0;
 	if (dr_lock_open(s->state, s->run, s->options.wait, &s->lock, &s->alone, err) &&
 	    !(dr_session_only_looks(s) && (err->sys == EACCES || err->sys == EROFS)))
 		return -1;
 	if (s->alone)
 		notice(s, "the file system of .dagrun knows no locks: no other dagrun may run here at the same time");
-	return use_stages(s, err) ? -1 : dr_journal_open(s->state, &s->journal, err);
+	return dr_journal_open(s->state, &s->journal, err);
 }
 
 static void
@@ -456,6 +464,9 @@ dr_session_go(struct dr_session *s, int *signal_number, struct dr_err *err)
 {
 	*signal_number = 0;
 	dr_session_tell_findings(s);
+	/* Where nothing is to be made, a state that cannot be written is no reason to fail. */
+	if (dr_session_record_trees(s, err) && (s->counts.stale || s->options.adopt))
+		return (int)err->code;
 	if (s->options.adopt)
 		return dr_session_adopt(s, err) ? (int)err->code : DR_OK;
 	if (dr_session_refuse_own(s, err) || dr_session_tidy(s, err))
@@ -482,12 +493,12 @@ dr_session_open(struct dr_session *s, struct dr_err *err)
 int
 dr_session_plan(struct dr_session *s, struct dr_err *err)
 {
-	if (parse(s, err) || make_plan(s, err))
+	if (parse(s, err) || open_state(s, false, err) || make_plan(s, err))
 		return -1;
 	s->disk = dr_disk_real(s->root);
 	if (!s->disk)
 		return dr_err_nomem(err);
-	return open_state(s, err) || check(s, err) ? -1 : 0;
+	return open_state(s, true, err) || use_stages(s, err) || check(s, err) ? -1 : 0;
 }
 
 void
@@ -498,6 +509,7 @@ dr_session_close(struct dr_session *s)
 	free(s->target_copies);
 	free(s->targets);
 	dr_stale_free(s->stale);
+	dr_session_free_trees(s);
 	dr_session_compact(s);
 	dr_journal_close(s->journal);
 	dr_lock_close(s->lock);

@@ -56,6 +56,10 @@ struct dr_session {
 	struct dr_pipeline *pipeline;
 	struct dr_items_options items;
 	struct dr_plan *plan;
+	struct dr_session_tree *trees; /* where the journal has the shapes of trees: see session-trees.c */
+	uint32_t n_trees, cap_trees;
+	struct dr_map tree_map;
+	bool trees_read;
 	struct dr_disk *disk;
 	struct dr_lock *lock;
 	bool alone; /* the file system knows no locks */
@@ -146,6 +150,12 @@ struct dr_quiet {
 void dr_session_quiet_started(struct dr_quiet *q, uint32_t task);
 /* Nothing runs: our own jobserver's pool is set right, and, `tell`, who ran meanwhile is named if it was not. */
 void dr_session_quiet(struct dr_session *s, struct dr_quiet *q, struct dr_jobserver *js, bool tell);
+
+/* session-trees.c. For dr_plan_options: the session is the argument, and the journal is open or there is none. */
+int dr_session_recorded_tree(void *session, struct dr_hash128 key, struct dr_rec_tree *t, struct dr_err *err);
+/* Records the shapes that are wanted and new, before the first of their merges runs. 0 or -1. */
+int dr_session_record_trees(struct dr_session *s, struct dr_err *err);
+void dr_session_free_trees(struct dr_session *s);
 
 /* What --status reads while this run is on. NULL is fine everywhere: the run does without. */
 struct dr_ledger;

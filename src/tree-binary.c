@@ -93,7 +93,7 @@ flat(struct dr_draft *d, uint32_t from, uint32_t to, uint32_t *room)
 	while (places * 2 < n)
 		places *= 2;
 	for (uint64_t i = 0; i < places; i++) {
-		uint32_t lo = from + (uint32_t)(i * n / places), hi = from + (uint32_t)((i + 1) * n / places);
+		uint32_t lo = from + dr_tree_share(i, n, places), hi = from + dr_tree_share(i + 1, n, places);
 
 		room[i] = hi - lo > 1 ? pair(d, lo, lo + 1) : lo;
 	}

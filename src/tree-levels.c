@@ -187,8 +187,8 @@ static uint32_t
 make_groups(struct levels *l, const struct cluster *c, uint32_t groups, uint32_t at)
 {
 	for (uint32_t g = 0; g < groups; g++) {
-		uint32_t from = c->from + (uint32_t)((uint64_t)g * c->n / groups);
-		uint32_t to = c->from + (uint32_t)((uint64_t)(g + 1) * c->n / groups);
+		uint32_t from = c->from + dr_tree_share(g, c->n, groups);
+		uint32_t to = c->from + dr_tree_share(g + 1, c->n, groups);
 		uint32_t owner = l->old ? l->parent[l->now.owner[from]] : 0;
 
 		l->now.number[at] = dr_draft_node(l->d, l->now.number + from, to - from);

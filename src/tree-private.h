@@ -42,6 +42,13 @@ struct dr_tree_edit {
 	uint32_t *at; /* 2 * old->n_leaves + 2 */
 };
 
+/* Where the i-th of `parts` parts of n things begins, as even as can be and larger ones first. */
+static inline uint32_t
+dr_tree_share(uint64_t i, uint64_t n, uint64_t parts)
+{
+	return (uint32_t)((i * n + parts - 1) / parts);
+}
+
 /* Is the leaf in its place? */
 bool dr_tree_leaf_stays(const struct dr_tree_edit *e, uint32_t leaf);
 

@@ -52,6 +52,23 @@ struct dr_tree_cost {
 };
 struct dr_tree_cost dr_tree_rounds_cost(uint32_t n_leaves, uint32_t fan_in);
 
+/* What trees cost, added up over several. A leaf is the unit of what is written: leaves of equal size, bytes that do not shrink. */
+enum dr_tree_keep { DR_TREE_NO, DR_TREE_LEVEL, DR_TREE_YES, DR_TREE_KEEPS }; /* which inner nodes stay */
+struct dr_tree_sum {
+	uint64_t leaves, merges, rewritten;
+	uint64_t on_level; /* leaves below the nodes that stay where one level does */
+	uint32_t rounds;   /* of the deepest */
+	/* What one changed leaf makes again, summed over all leaves of which each may be the one: a part of its own tree. */
+	struct {
+		double merges, rewritten;
+	} one[DR_TREE_KEEPS];
+};
+
+/* Adds a tree. *level is the round whose nodes are worth most if only they stay: `preferred` (0: none) while it is nearly as good
+ * as the best; 0 where there is but one round. With a level L those nodes stay whose round is at most L and that are read by one
+ * above it. 0; -1 with err without memory. */
+int dr_tree_sum_up(const struct dr_tree *t, uint32_t preferred, struct dr_tree_sum *sum, uint32_t *level, struct dr_err *err);
+
 /* The name of a node: a hash of its leaves' names, in order; the same subtree has the same name wherever it
  * stands. leaf_hash has one hash of the name for each leaf of the tree. */
 struct dr_hash128 dr_tree_name(const struct dr_tree *t, uint32_t node, const struct dr_hash128 *leaf_hash);

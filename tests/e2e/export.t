@@ -156,11 +156,12 @@ class Model:
         """A map over the table, and a tree for each key."""
         out = {'%s/%s-%d' % (s, k, v): b'%d,' % v for k, v in self.rows}
         self.add(s, ['map ' + s, '  each = table', '  out  = %s/{key}-{value}' % s, '  run  = printf %s, {value} > {out}'], out)
-        fan = self.r.choice([2, 3])
+        fan, shape = self.r.choice([2, 3]), self.r.choice(['steady', 'rounds'])
         keys = list(dict.fromkeys(k for k, _ in self.rows))
-        self.add(s + 'm', ['merge %sm' % s, '  each   = ' + s, '  by     = key', '  fan-in = %d' % fan, '  out    = %sm/{key}' % s,
+        self.add(s + 'm', ['merge %sm' % s, '  each   = ' + s, '  by     = key', '  fan-in = %d' % fan, '  shape  = ' + shape,
+                        '  out    = %sm/{key}' % s,
                            "  run    = { printf '('; cat {in}; printf ')'; } > {out}"],
-                 {'%sm/%s' % (s, k): self.merged([b'%d,' % v for kk, v in self.rows if kk == k], fan) for k in keys})
+                 {'%sm/%s' % (s, k): self.merged([b'%d,' % v for kk, v in self.rows if kk == k], fan, shape) for k in keys})
 
     def directories(self, s):
         """A map whose outputs are directories, and one that reads them."""
@@ -184,20 +185,42 @@ class Model:
                      '    cat {in} {in} > {out}', '    wc -c < {in} > {out.n}'], out)
 
     @staticmethod
-    def merged(level, fan):
+    def merged(level, fan, shape='steady'):
         width = fan or max(len(level), 2)
-        first = True
-        while first or len(level) > 1:
+
+        def join(g):
+            return b'(' + b''.join(g) + b')'
+
+        def parts(n):
+            return [level[-(-i * len(level) // n):-(-(i + 1) * len(level) // n)] for i in range(n)]
+
+        if shape == 'steady' and len(level) > width:
+            n = 1
+            if width == 2:
+                while n * 2 < len(level):
+                    n *= 2
+            else:
+                # Looser by an eighth where that costs no round.
+                most = 1
+                while most * width < len(level):
+                    most *= width
+                n = -(-len(level) // width) if len(level) <= 2 * width else min(-(-len(level) * 8 // (7 * width)), most)
+            level = [join(g) if len(g) > 1 else g[0] for g in parts(n)]
+            while len(level) > 1:
+                level = [join(g) for g in parts(-(-len(level) // width))]
+            return level[0]
+        while True:
             groups = [level[i:i + width] for i in range(0, len(level), width)]
-            level = [g[0] if len(g) == 1 and len(level) > 1 else b'(' + b''.join(g) + b')' for g in groups]
-            first = False
-        return level[0]
+            level = [g[0] if len(g) == 1 and len(level) > 1 else join(g) for g in groups]
+            if len(level) == 1:
+                return level[0]
 
     def merge(self, s):
         before, outputs = self.r.choice(self.stages)
-        fan = self.r.choice([2, 2, 3, 4, 8, 0])
-        self.add(s, ['merge ' + s, '  each   = ' + before, '  fan-in = %s' % (fan or 'all'), '  out    = "%s all"' % s,
-                     "  run    = { printf '('; cat {in}; printf ')'; } > {out}"], {s + ' all': self.merged(list(outputs.values()), fan)})
+        fan, shape = self.r.choice([2, 2, 3, 4, 8, 0]), self.r.choice(['steady', 'rounds'])
+        self.add(s, ['merge ' + s, '  each   = ' + before, '  fan-in = %s' % (fan or 'all'), '  shape  = ' + shape,
+                           '  out    = "%s all"' % s,
+                     "  run    = { printf '('; cat {in}; printf ')'; } > {out}"], {s + ' all': self.merged(list(outputs.values()), fan, shape)})
 
     def task(self, s):
         chosen = self.r.sample(self.stages, self.r.randint(1, min(3, len(self.stages))))

@@ -88,7 +88,7 @@ def test_svg_of_a_run():
     subprocess.run([DAGRUN, '-kj2'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
     root = svg(15000)
     t = texts(root)
-    check('count' in t and '19/20' in t and 'total round 1' in t and '4/5' in t and 'up to date' in t, t)
+    check('count' in t and '19/20' in t and 'total round 1' in t and '5/6' in t and 'up to date' in t, t)
     check('1 failed' in t and 'failed: counts/5' in [e.text for e in root.iter(SVG + 'title')], t)
     check([t['task'] for t in json.loads(dagrun('--graph=json'))['tasks'] if t['state'] == 'failed'] == ['counts/5'], 'failed')
     check('1 failed' in dagrun('--graph=mermaid').decode(), 'mermaid')

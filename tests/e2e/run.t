@@ -251,7 +251,7 @@ E1
 		echo $i >in/$i
 	done
 	ran 'by-2 by-2 by-2 by-2 by-3 by-3 by-3 by-all'
-	is by-2 $'a...\nb...\nc...\nd...\ne.'
+	is by-2 $'a...\nb...\nc..\nd..\ne..'
 	is by-3 $'a..\nb..\nc..\nd..\ne..'
 	is by-all $'a.\nb.\nc.\nd.\ne.'
 	ran ''

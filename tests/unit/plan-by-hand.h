@@ -128,6 +128,7 @@ hand_merge(struct hand *h, const char *name, uint32_t each, uint32_t fan_in)
 	char path[300];
 
 	h->stages[s].fan_in = fan_in;
+	h->stages[s].rounds = true;
 	h->trees[s].first = ps->first;
 	assert_int_equal(dr_tree_rounds(leaves->n, fan_in, tree, NULL), 0);
 	ps->trees = &h->trees[s];

@@ -193,7 +193,7 @@ tables_are_of_the_users_data(void **state)
 	shows(&out, "the size of no input is known yet");
 	shows(&out, "       2      10        899             10.0x  <- now\n");
 	shows(&out, "       8       4        130              4.0x\n");
-	shows(&out, "  keep = yes by 2          10              2.1x             10.0x\n");
+	shows(&out, "  keep = yes   by 2        10              2.1x             10.0x\n");
 	shows(&out, "  free on disk: 1.2 TB\n");
 	hand_size(&h, map, 0, 899, 1000000000);
 	text(&h, o, &out);
@@ -205,11 +205,19 @@ tables_are_of_the_users_data(void **state)
 	text(&h, o, &out);
 	shows(&out, "10 rounds, 900 GB\n");
 	shows(&out, "       8       4        130    3.6 TB    4.0x\n");
-	shows(&out, "  keep = yes by 2          10    1.8 TB    2.1x    9.0 TB   10.0x  <- now\n");
+	shows(&out, "  keep = yes   by 2        10    1.8 TB    2.1x    9.0 TB   10.0x  <- now\n");
 	assert_null(strstr(out.p, "free"));
-	h.stages[total].fan_in = 0;
+	shows(&out, "  keep = level by 8        12    1.9 TB    2.1x    2.7 TB    3.0x\n");
+	h.stages[total].rounds = false;
 	text(&h, o, &out);
-	shows(&out, "     all       1          1    900 GB    1.0x  <- now\n");
+	shows(&out, "       8       4        150    3.6 TB    4.0x\n");
+	hand_free(&h);
+	hand_init(&h);
+	map = hand_map(&h, "count", 900, DR_NONE);
+	hand_target(&h, hand_merge(&h, "total", map, 0));
+	hand_link(&h);
+	text(&h, o, &out);
+	shows(&out, "     all       1          1              1.0x  <- now\n");
 	hand_free(&h);
 	dr_buf_free(&out);
 }

@@ -154,6 +154,11 @@ tell(struct dr_record *r, struct dr_buf *b)
 	case DR_REC_BARRIER:
 		dr_buf_addf(b, "barrier %" PRIu64 " %" PRIu32 "\n", r->barrier.run, r->barrier.phase);
 		return;
+	case DR_REC_TREE:
+		dr_buf_addf(b, "tree %" PRIx64 " %" PRIu32 " %" PRIu32 " ", r->tree.key.lo, r->tree.level, r->tree.n_leaves);
+		dr_buf_addstr(b, r->tree.shape);
+		dr_buf_addc(b, '\n');
+		return;
 	case DR_REC_DONE:
 	case DR_REC_FAIL:
 		break;
@@ -181,6 +186,15 @@ see(void *arg, struct dr_record *r, struct dr_err *err)
 	s->n++;
 	tell(r, &s->text);
 	return 0;
+}
+
+static void
+add_tree(struct dr_journal *j, uint64_t n, const char *shape)
+{
+	uint64_t leaves[] = { n, n + 1, n + 2 };
+	struct dr_rec_tree t = { .key = id_of(n), .level = 7, .n_leaves = 3, .leaves = leaves, .shape = dr_str(shape) };
+
+	assert_int_equal(dr_journal_add_tree(j, &t), 0);
 }
 
 static uint64_t
@@ -492,6 +506,60 @@ forge(struct dr_buf *b, uint16_t kind, uint16_t reserved, const void *payload, u
 	memcpy(r.p, head, sizeof(head));
 	dr_buf_add(b, r.p, r.n);
 	dr_buf_free(&r);
+}
+
+/* Shapes of trees: the last one of each is kept, and whatever lengths a damaged one has, it is read within its bounds or not at
+ * all. */
+static void
+test_trees(void **state)
+{
+	struct place *p = *state;
+	uint32_t payload[(32 + 32) / 4] = { 0 }, *n_leaves = payload + 4, *shape_len = payload + 5;
+	struct dr_buf b = { 0 };
+	struct seen s = { 0 };
+	struct dr_record r;
+	uint64_t leaves[3], at;
+	bool done;
+
+	add_tree(p->j, 1, "abc");
+	add_tree(p->j, 2, "");
+	add_task(p->j, DR_REC_DONE, 9, 0, 0);
+	add_tree(p->j, 1, "a longer one");
+	flush(p);
+	reopen(p);
+	assert_int_equal(look(p, false, &s), 0);
+	assert_int_equal(s.n, 4);
+	at = s.at[3];
+	assert_int_equal(dr_journal_at(p->j, at, &r, &p->err), 0);
+	assert_int_equal(r.kind, DR_REC_TREE);
+	assert_true(dr_hash128_eq(r.tree.key, id_of(1)));
+	memcpy(leaves, r.tree.leaves, sizeof(leaves));
+	assert_true(leaves[0] == 1 && leaves[1] == 2 && leaves[2] == 3);
+	assert_true(dr_str_is(r.tree.shape, "a longer one"));
+	assert_int_equal(dr_journal_compact(p->j, true, &done, &p->err), 0);
+	assert_true(done);
+	assert_int_equal(look(p, false, &s), 0);
+	dr_buf_addf(&b, "tree %" PRIx64 " 7 3 \ndone task-9\ntree %" PRIx64 " 7 3 a longer one\n", id_of(2).lo, id_of(1).lo);
+	assert_string_equal(s.text.p, b.p);
+
+	load(p, &b);
+	at = b.n;
+	forge(&b, DR_REC_TREE, 0, payload, 24);
+	*n_leaves = 5;
+	forge(&b, DR_REC_TREE, 0, payload, 64); /* beyond its end by one leaf */
+	*n_leaves = UINT32_MAX;
+	forge(&b, DR_REC_TREE, 0, payload, 64);
+	*n_leaves = 4;
+	*shape_len = 1;
+	forge(&b, DR_REC_TREE, 0, payload, 64); /* by a byte */
+	*shape_len = UINT32_MAX;
+	forge(&b, DR_REC_TREE, 0, payload, 64);
+	store(p, b.p, b.n);
+	reopen(p);
+	assert_int_equal(look(p, false, &s), b.n - at);
+	assert_int_equal(s.n, 3);
+	dr_buf_free(&b);
+	dr_buf_free(&s.text);
 }
 
 /* Right checksums around nonsense: refused by what it says, not by luck. */
@@ -1055,6 +1123,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_cut_anywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_any_bit_flipped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage_between, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trees, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_foreign_journals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_number_of_files, setup, teardown),

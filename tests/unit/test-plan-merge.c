@@ -147,6 +147,143 @@ outputs_beside(void **state)
 	assert_int_equal(dr_graph_inputs(p->plan->graph, t)[2], dr_graph_outputs(p->plan->graph, place_task(p, "m", 0))[1]);
 }
 
+/* What a journal would have of one tree, and how often it was asked. */
+struct memory {
+	struct dr_hash128 key;
+	uint64_t leaves[16];
+	struct dr_buf shape;
+	uint32_t n, asked;
+};
+
+static int
+recall(void *arg, struct dr_hash128 key, struct dr_rec_tree *t, struct dr_err *err)
+{
+	struct memory *m = arg;
+
+	(void)err;
+	m->asked++;
+	if (!m->n || !dr_hash128_eq(m->key, key))
+		return 0;
+	*t = (struct dr_rec_tree){ .key = key, .n_leaves = m->n, .leaves = m->leaves, .shape = dr_buf_str(&m->shape) };
+	return 1;
+}
+
+static void
+remember(struct place *p, struct memory *m, const char *stage, uint32_t row)
+{
+	const struct dr_plan_tree *pt = &p->plan->stages[place_stage(p, stage)].trees[row];
+
+	m->key = pt->key;
+	m->n = pt->tree.n_leaves;
+	memcpy(m->leaves, pt->leaves, m->n * sizeof(*m->leaves));
+	dr_buf_reset(&m->shape);
+	assert_int_equal(dr_tree_encode(&pt->tree, &m->shape, NULL), 0);
+}
+
+/* How many inner nodes of the stage the graph of `before` has too, by name. */
+static uint32_t
+in_common(struct place *p, const char *stage, const struct dr_buf *before)
+{
+	const struct dr_plan_stage *ps = &p->plan->stages[place_stage(p, stage)];
+	struct dr_buf b = { 0 };
+	uint32_t round, n = 0;
+
+	for (uint32_t i = 0; i < ps->n; i++) {
+		if (!dr_plan_inner(p->plan, ps->first + i, &round))
+			continue;
+		dr_buf_reset(&b);
+		dr_graph_path(p->plan->graph, *dr_graph_outputs(p->plan->graph, ps->first + i), &b);
+		n += strstr(dr_buf_cstr(before), dr_buf_cstr(&b)) != NULL;
+	}
+	dr_buf_free(&b);
+	return n;
+}
+
+static void
+inner_paths(struct place *p, const char *stage, struct dr_buf *out)
+{
+	const struct dr_plan_stage *ps = &p->plan->stages[place_stage(p, stage)];
+	uint32_t round;
+
+	dr_buf_reset(out);
+	for (uint32_t i = 0; i < ps->n; i++) {
+		if (!dr_plan_inner(p->plan, ps->first + i, &round))
+			continue;
+		dr_graph_path(p->plan->graph, *dr_graph_outputs(p->plan->graph, ps->first + i), out);
+		dr_buf_addc(out, '\n');
+	}
+}
+
+#define EIGHT "in/b in/d in/f in/h in/j in/l in/n in/p"
+
+static void
+a_tree_that_is_remembered(void **state)
+{
+	static const char dagfile[] = "args f\n  glob = in/*\nmerge m\n  each = f\n  out = m.txt\n  run = cat {in} > {out}\n";
+	struct place *p = *state;
+	struct memory m = { .n = 0 };
+	struct dr_buf before = { 0 };
+	const struct dr_plan_tree *pt;
+
+	p->options.recorded = recall;
+	p->options.recorded_arg = &m;
+	place_files(p, EIGHT);
+	place_plan(p, dagfile);
+	pt = &p->plan->stages[place_stage(p, "m")].trees[0];
+	assert_int_equal(m.asked, 1);
+	assert_false(pt->recorded);
+	remember(p, &m, "m", 0);
+	inner_paths(p, "m", &before);
+	place_plan(p, dagfile);
+	assert_true(p->plan->stages[place_stage(p, "m")].trees[0].recorded);
+	/* One in front: by position no pair would be left. */
+	place_files(p, "in/a");
+	place_plan(p, dagfile);
+	assert_false(p->plan->stages[place_stage(p, "m")].trees[0].recorded);
+	assert_int_equal(p->plan->stages[place_stage(p, "m")].n, 8);
+	assert_in_range(in_common(p, "m", &before), 4, 6);
+	/* Another Dagfile in the same state has its own. */
+	p->options.origin = 2;
+	place_plan(p, dagfile);
+	assert_false(dr_hash128_eq(p->plan->stages[place_stage(p, "m")].trees[0].key, m.key));
+	p->options.origin = 1;
+	/* What is no tree is as none: as flat as can be. */
+	dr_buf_addc(&m.shape, 0);
+	place_plan(p, dagfile);
+	assert_int_equal(p->plan->stages[place_stage(p, "m")].n_rounds, 4);
+	assert_int_equal(p->plan->stages[place_stage(p, "m")].n, 8);
+	/* What needs no memory does not ask for it. */
+	m.asked = 0;
+	place_plan(p, "args f\n  glob = in/*\nmerge m\n  each = f\n  shape = rounds\n  out = m.txt\n  run = cat {in} > {out}\n"
+		      "merge a\n  each = f\n  fan-in = all\n  out = a.txt\n  run = cat {in} > {out}\n"
+		      "merge n\n  each = f\n  fan-in = 9\n  out = n.txt\n  run = cat {in} > {out}\n");
+	assert_int_equal(m.asked, 0);
+	dr_buf_free(&m.shape);
+	dr_buf_free(&before);
+}
+
+static void
+a_tree_a_value_is_remembered(void **state)
+{
+	static const char dagfile[] = LANES "merge m\n  each = lane\n  by = sample\n  out = {sample}.bam\n  run = cat {in} > {out}\n";
+	struct place *p = *state;
+	struct memory m = { .n = 0 };
+
+	p->options.recorded = recall;
+	p->options.recorded_arg = &m;
+	place_files(p, "in/b-1 in/b-2 in/b-3 in/b-4 in/c-1 in/c-2 in/c-3");
+	place_plan(p, dagfile);
+	assert_int_equal(m.asked, 2);
+	remember(p, &m, "m", 0);
+	/* A value more before it does not take it for its own. */
+	place_files(p, "in/a-1 in/a-2 in/a-3 in/a-4");
+	place_plan(p, dagfile);
+	assert_false(p->plan->stages[place_stage(p, "m")].trees[0].recorded);
+	assert_true(p->plan->stages[place_stage(p, "m")].trees[1].recorded);
+	assert_false(p->plan->stages[place_stage(p, "m")].trees[2].recorded);
+	dr_buf_free(&m.shape);
+}
+
 static void
 fails(struct place *p, const char *stage, uint32_t i)
 {
@@ -224,6 +361,8 @@ main(void)
 		TEST(one_tree_as_a_target),
 		TEST(trees_that_make_one_file),
 		TEST(inputs_as_a_set),
+		TEST(a_tree_that_is_remembered),
+		TEST(a_tree_a_value_is_remembered),
 		TEST(outputs_beside),
 		TEST(what_is_missing),
 		TEST(partial_goes_up),

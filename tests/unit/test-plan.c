@@ -154,7 +154,7 @@ stages_in_any_order(void **state)
 
 static const char five[] = "args f\n  glob = in/*\n"
 			   "map m\n  each = f\n  out = m/{name}.tsv\n  run = cp {in} {out}\n"
-			   "merge all\n  each = m\n  fan-in = %s\n  out = all.tsv\n  run = cat {in} > {out}\n";
+			   "merge all\n  each = m\n  fan-in = %s\n  shape = rounds\n  out = all.tsv\n  run = cat {in} > {out}\n";
 
 static void
 expect_merge(struct place *p, const char *fan_in, const char *tasks)
@@ -178,6 +178,10 @@ merges_of_five(void **state)
 		     "all/1.2 m/c.tsv m/d.tsv -> all/1.2.tsv\n"
 		     "all/2.1 all/1.1.tsv all/1.2.tsv -> all/2.1.tsv\n"
 		     "all all/2.1.tsv m/e.tsv -> all.tsv\n"); /* the odd one goes up as it is */
+	/* The default: as even as can be. */
+	place_plan(p, "args f\n  glob = in/*\nmerge all\n  each = f\n  out = all.tsv\n  run = cat {in} > {out}\n");
+	assert_string_equal(show(p), "all/1.1 in/a in/b -> all/1.1.tsv\nall/1.2 in/d in/e -> all/1.2.tsv\n"
+				     "all/2.1 all/1.1.tsv in/c -> all/2.1.tsv\nall all/2.1.tsv all/1.2.tsv -> all.tsv\n");
 	expect_merge(p, "3", "all/1.1 m/a.tsv m/b.tsv m/c.tsv -> all/1.1.tsv\n"
 			     "all/1.2 m/d.tsv m/e.tsv -> all/1.2.tsv\n"
 			     "all all/1.1.tsv all/1.2.tsv -> all.tsv\n");

@@ -475,7 +475,7 @@ a_million_leaves(void **state)
 	for (uint32_t fan_in = 2; fan_in <= 8; fan_in += 6) {
 		assert_int_equal(dr_tree_steady(NULL, NULL, before, n, fan_in, &old, NULL), 0);
 		assert_int_equal(dr_tree_steady(&old, before, after, n + 1, fan_in, &t, NULL), 0);
-		assert_int_equal(t.n_rounds, fan_in == 2 ? 20 : 7);
+		assert_in_range(t.n_rounds, fan_in == 2 ? 20 : 7, fan_in == 2 ? 21 : 8);
 		dr_tree_free(&t);
 		dr_tree_free(&old);
 	}

@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "err.h"
 #include "tree.h"
@@ -144,6 +146,106 @@ the_same_leaves_have_the_same_name(void **state)
 	dr_tree_free(&t);
 }
 
+/* What one changed leaf makes again, tried leaf by leaf: the nodes above it, and what they read that does not stay. */
+static void
+try_each_leaf(const struct dr_tree *t, uint32_t level, enum dr_tree_keep keep, double *merges, double *rewritten)
+{
+	uint32_t *above = calloc(t->n_nodes, sizeof(*above));
+	bool *again = calloc(t->n_nodes, sizeof(*again)), *read = calloc(t->n_nodes, sizeof(*read));
+
+	assert_non_null(above);
+	assert_non_null(again);
+	assert_non_null(read);
+	for (uint32_t i = 0; i < t->n_nodes; i++)
+		for (uint32_t c = 0; c < t->nodes[i].n_children; c++)
+			if (t->children[t->nodes[i].children + c] >= t->n_leaves)
+				above[t->children[t->nodes[i].children + c] - t->n_leaves] = t->nodes[i].round;
+	*merges = *rewritten = 0;
+	for (uint32_t leaf = 0; leaf < t->n_leaves; leaf++) {
+		memset(read, 0, t->n_nodes * sizeof(*read));
+		for (uint32_t i = t->n_nodes; i-- > 0;) {
+			const struct dr_tree_node *v = &t->nodes[i];
+			bool stays = keep == DR_TREE_YES || (keep == DR_TREE_LEVEL && v->round <= level && above[i] > level);
+
+			again[i] = (leaf >= v->first_leaf && leaf - v->first_leaf < v->n_leaves) || (read[i] && !stays);
+			if (!again[i])
+				continue;
+			*merges += 1;
+			*rewritten += v->n_leaves;
+			for (uint32_t c = 0; c < v->n_children; c++)
+				if (t->children[v->children + c] >= t->n_leaves)
+					read[t->children[v->children + c] - t->n_leaves] = true;
+		}
+	}
+	free(above);
+	free(again);
+	free(read);
+}
+
+static void
+costs_are_what_a_change_costs(void **state)
+{
+	(void)state;
+	for (uint32_t n = 1; n <= 120; n += n < 20 ? 1 : 33) {
+		for (uint32_t fan_in = 2; fan_in <= 5; fan_in++) {
+			for (int steady = 0; steady < 2; steady++) {
+				struct dr_tree_sum sum = { 0 };
+				struct dr_tree t;
+				uint32_t level;
+
+				if (steady)
+					assert_int_equal(dr_tree_steady(NULL, NULL, NULL, n, fan_in, &t, NULL), 0);
+				else
+					assert_int_equal(dr_tree_rounds(n, fan_in, &t, NULL), 0);
+				assert_int_equal(dr_tree_sum_up(&t, 0, &sum, &level, NULL), 0);
+				assert_true(level < t.n_rounds);
+				assert_int_equal(sum.merges, t.n_nodes);
+				for (int keep = 0; keep < DR_TREE_KEEPS; keep++) {
+					double merges, rewritten, other, ignored;
+
+					try_each_leaf(&t, level, (enum dr_tree_keep)keep, &merges, &rewritten);
+					assert_true(fabs(sum.one[keep].merges - merges) < 1e-6);
+					assert_true(fabs(sum.one[keep].rewritten - rewritten) < 1e-6);
+					/* No level is better. */
+					for (uint32_t l = 1; keep == DR_TREE_LEVEL && l < t.n_rounds; l++) {
+						try_each_leaf(&t, l, DR_TREE_LEVEL, &other, &ignored);
+						assert_true(other >= merges - 1e-6);
+					}
+				}
+				dr_tree_free(&t);
+			}
+		}
+	}
+}
+
+static void
+costs_of_the_manual(void **state)
+{
+	static const struct {
+		uint32_t fan_in, merges, level;
+		double rewritten;
+	} cases[] = { { 2, 58, 5, 5.2 }, { 8, 11, 2, 2.1 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct dr_tree_sum sum = { 0 };
+		struct dr_tree t;
+		uint32_t level;
+
+		assert_int_equal(dr_tree_rounds(900, cases[i].fan_in, &t, NULL), 0);
+		assert_int_equal(dr_tree_sum_up(&t, 0, &sum, &level, NULL), 0);
+		assert_int_equal(level, cases[i].level);
+		assert_int_equal((int)(sum.one[DR_TREE_LEVEL].merges / 900), cases[i].merges);
+		assert_true(fabs(sum.one[DR_TREE_LEVEL].rewritten / 900 / 900 - cases[i].rewritten) < 0.05);
+		assert_int_equal(sum.on_level, 900);
+		/* The one before stays while it is nearly as good. */
+		sum = (struct dr_tree_sum){ 0 };
+		assert_int_equal(dr_tree_sum_up(&t, cases[i].fan_in == 2 ? 6 : 3, &sum, &level, NULL), 0);
+		assert_int_equal(level, cases[i].fan_in == 2 ? 6 : 2);
+		dr_tree_free(&t);
+	}
+}
+
 static void
 what_cannot_be(void **state)
 {
@@ -170,6 +272,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_of_the_manual), cmocka_unit_test(every_leaf_once_and_in_order),
 		cmocka_unit_test(a_million_leaves),     cmocka_unit_test(the_same_leaves_have_the_same_name),
+		cmocka_unit_test(costs_are_what_a_change_costs),
+		cmocka_unit_test(costs_of_the_manual),
 		cmocka_unit_test(what_cannot_be),
 	};
 
