@@ -192,6 +192,16 @@ dr_record_id(const struct dr_record *r, struct dr_hash128 *id)
 	return false;
 }
 
+uint64_t
+dr_record_weight(const struct dr_record *r)
+{
+	enum { USUAL = 256 }; /* bytes of a DONE */
+
+	if (r->kind != DR_REC_TREE)
+		return 0;
+	return (r->tree.n_leaves * sizeof(uint64_t) + r->tree.shape.n) / USUAL;
+}
+
 int
 dr_record_stream_open(struct dr_record_stream *s, int fd, uint64_t at, struct dr_err *err)
 {
@@ -322,7 +332,7 @@ dr_journal_read(struct dr_journal *j, bool others, dr_journal_fn fn, void *arg, 
 	while ((rc = dr_record_next(&s, &r, NULL, err)) > 0) {
 		if (dr_record_id(&r, &id)) {
 			dr_id_sample_add(&j->sample, id);
-			j->n_read++;
+			j->n_read += 1 + dr_record_weight(&r);
 		}
 		if (fn(arg, &r, err)) {
 			rc = -1;

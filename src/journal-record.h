@@ -87,7 +87,7 @@ struct dr_journal {
 	size_t record;     /* of the batch: where the record begun lies; SIZE_MAX: none is begun */
 	uint64_t files;    /* still to be added to it */
 	struct dr_buf one; /* of dr_journal_at */
-	uint64_t n_read;   /* records that dr_journal_read has seen */
+	uint64_t n_read;   /* records that dr_journal_read has seen, large ones as several */
 	struct dr_id_sample sample;
 };
 
@@ -110,6 +110,9 @@ int dr_record_next(struct dr_record_stream *s, struct dr_record *r, struct dr_st
 
 /* Whose record it is, a task's or a tree's; false for what is about a run. */
 bool dr_record_id(const struct dr_record *r, struct dr_hash128 *id);
+
+/* For how many records it counts beside itself, where it is asked whether a new file would be smaller: a tree can be large. */
+uint64_t dr_record_weight(const struct dr_record *r);
 
 /* Looks at the header of an open journal. 0, or -1 with err. */
 int dr_journal_check_header(int fd, struct dr_err *err);

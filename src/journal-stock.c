@@ -148,6 +148,8 @@ note_task(struct dr_stock *s, const struct dr_record *r, struct dr_hash128 id)
 		l->after = l->read = l->fail = 0;
 	} else if (r->kind == DR_REC_TREE) {
 		l->done = r->at;
+		l->weight = dr_record_weight(r);
+		s->total += l->weight;
 	} else if (r->kind == DR_REC_FORGET) {
 		l->done = l->read = 0;
 		l->after = r->at;
@@ -184,7 +186,7 @@ count(struct dr_stock *s)
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct dr_live *l = &s->lives[i];
 
-		s->live += (l->done > 0) + (l->after > 0) + (l->read > 0) + (l->fail > 0);
+		s->live += (l->done > 0) + (l->after > 0) + (l->read > 0) + (l->fail > 0) + l->weight;
 		if (l->done && l->done_run != DR_NONE)
 			s->runs[l->done_run].named = true;
 		if (l->fail && l->fail_run != DR_NONE)

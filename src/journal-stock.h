@@ -19,6 +19,7 @@ struct dr_live {
 	uint64_t read;  /* BARRIER that vouches for that DONE alone */
 	uint64_t fail;  /* later than these */
 	uint32_t done_run, fail_run; /* whose they are: places in runs, or DR_NONE */
+	uint64_t weight;             /* of a TREE, which stands in `done`: for how many records it counts beside itself */
 };
 
 /* And of a run. */
@@ -37,7 +38,7 @@ struct dr_stock {
 	struct dr_live_run *runs; /* in the order of their beginnings */
 	uint32_t n_runs, cap_runs;
 	struct dr_map run_map;
-	uint64_t total, live; /* records */
+	uint64_t total, live; /* records; a large one counts as several */
 };
 
 /* Zeroed is empty; dr_stock_free comes in any case. Reads the whole journal. 0, or -1 with err. */

@@ -562,6 +562,39 @@ test_trees(void **state)
 	dr_buf_free(&s.text);
 }
 
+/* A tree of many leaves counts as many records: a few dead ones are worth a new file. */
+static void
+test_large_trees_are_compacted(void **state)
+{
+	enum { LEAVES = 20000 };
+	struct place *p = *state;
+	uint64_t *leaves = calloc(LEAVES, sizeof(*leaves));
+	struct dr_rec_tree t = { .key = id_of(1), .n_leaves = LEAVES, .leaves = leaves, .shape = DR_STR("shape") };
+	struct seen s = { 0 };
+	struct stat st;
+	bool done;
+
+	assert_non_null(leaves);
+	for (int read = 0; read < 2; read++) {
+		/* What is left of the first time is one of the three. */
+		for (int i = read; i < 3; i++) {
+			assert_int_equal(dr_journal_add_tree(p->j, &t), 0);
+			flush(p);
+			reopen(p);
+			if (read)
+				look(p, false, &s);
+			assert_int_equal(dr_journal_compact(p->j, false, &done, &p->err), 0);
+			assert_int_equal(done, i == 2);
+		}
+		assert_int_equal(fstatat(p->dir, "journal", &st, 0), 0);
+		assert_true(st.st_size < 2 * LEAVES * 8);
+		look(p, false, &s);
+		assert_int_equal(s.n, 1);
+	}
+	dr_buf_free(&s.text);
+	free(leaves);
+}
+
 /* Right checksums around nonsense: refused by what it says, not by luck. */
 static void
 test_contradictions(void **state)
@@ -1124,6 +1157,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_any_bit_flipped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage_between, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trees, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_trees_are_compacted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_foreign_journals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_number_of_files, setup, teardown),
