@@ -26,7 +26,8 @@ same_shape(const struct dr_tree *a, const struct dr_tree *b)
 {
 	return a->n_leaves == b->n_leaves && a->n_nodes == b->n_nodes &&
 	       memcmp(a->nodes, b->nodes, a->n_nodes * sizeof(*a->nodes)) == 0 &&
-	       memcmp(a->children, b->children, (a->n_leaves + (size_t)a->n_nodes - 1) * sizeof(*a->children)) == 0;
+	       memcmp(a->children, b->children,
+		      (a->n_leaves + (size_t)a->n_nodes - 1) * sizeof(*a->children)) == 0;
 }
 
 /* The tree as it was: 1 with *old and *leaves, both to be freed, and *level; 0: nothing is known of it; -1 with err. */
@@ -83,7 +84,8 @@ steady(struct dr_builder *b, const struct dr_stage *st, uint32_t n, struct dr_pl
 }
 
 int
-dr_plan_shape(struct dr_builder *b, const struct dr_stage *st, struct dr_hash128 value, uint32_t n, struct dr_plan_tree *pt)
+dr_plan_shape(struct dr_builder *b, const struct dr_stage *st, struct dr_hash128 value, uint32_t n,
+	      struct dr_plan_tree *pt)
 {
 	/* One node over all has no shape to remember. */
 	if (st->rounds || !st->fan_in || n <= st->fan_in) {

@@ -84,7 +84,9 @@ dr_session_recorded_tree(void *session, struct dr_hash128 key, struct dr_rec_tre
 static int
 record(struct dr_session *s, struct dr_plan_tree *pt, struct dr_err *err)
 {
-	struct dr_rec_tree t = { .key = pt->key, .level = pt->level, .n_leaves = pt->tree.n_leaves, .leaves = pt->leaves };
+	struct dr_rec_tree t = {
+		.key = pt->key, .level = pt->level, .n_leaves = pt->tree.n_leaves, .leaves = pt->leaves
+	};
 
 	dr_buf_reset(&s->text);
 	if (dr_tree_encode(&pt->tree, &s->text, err))
@@ -105,7 +107,8 @@ dr_session_record_trees(struct dr_session *s, struct dr_err *err)
 		for (uint32_t k = 0; k < s->plan->stages[i].n_trees; k++) {
 			struct dr_plan_tree *pt = &s->plan->stages[i].trees[k];
 
-			if (!pt->leaves || pt->recorded || s->plan->graph->tasks[pt->first].state == DR_UNWANTED)
+			if (!pt->leaves || pt->recorded ||
+			    s->plan->graph->tasks[pt->first].state == DR_UNWANTED)
 				continue;
 			if (record(s, pt, err))
 				return -1;

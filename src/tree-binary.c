@@ -110,7 +110,8 @@ struct heir {
 };
 
 static struct heir
-heir_of(const struct dr_tree_edit *e, struct dr_draft *d, const struct heir *heirs, uint32_t child, uint32_t *room)
+heir_of(const struct dr_tree_edit *e, struct dr_draft *d, const struct heir *heirs, uint32_t child,
+	uint32_t *room)
 {
 	if (child >= e->old->n_leaves)
 		return heirs[child - e->old->n_leaves];
@@ -135,7 +136,8 @@ put_between(struct dr_draft *d, uint32_t block, uint32_t *left, uint32_t *right)
 }
 
 static struct heir
-renew(const struct dr_tree_edit *e, struct dr_draft *d, const struct heir *heirs, const struct dr_tree_node *old, uint32_t *room)
+renew(const struct dr_tree_edit *e, struct dr_draft *d, const struct heir *heirs,
+      const struct dr_tree_node *old, uint32_t *room)
 {
 	const uint32_t *child = &e->old->children[old->children];
 	struct heir h = heir_of(e, d, heirs, child[0], room), next;

@@ -51,7 +51,8 @@ cost_levels(const struct dr_tree *t, const struct below *b, struct at_level *l)
 
 	for (uint32_t i = 0; i < t->n_nodes; i++) {
 		const struct dr_tree_node *node = &t->nodes[i];
-		double m = (double)node->n_leaves * (double)b[i].merges, w = (double)node->n_leaves * (double)b[i].rewritten;
+		double m = (double)node->n_leaves * (double)b[i].merges,
+		       w = (double)node->n_leaves * (double)b[i].rewritten;
 
 		l[node->round].n++;
 		l[node->round].written += node->n_leaves;
@@ -81,11 +82,13 @@ best_level(const struct dr_tree *t, const struct at_level *l, uint32_t preferred
 	for (uint32_t r = 2; r < t->n_rounds; r++)
 		if (l[r].merges < l[best].merges)
 			best = r;
-	return preferred && preferred < t->n_rounds && l[preferred].merges <= 1.5 * l[best].merges ? preferred : best;
+	return preferred && preferred < t->n_rounds && l[preferred].merges <= 1.5 * l[best].merges ? preferred
+												   : best;
 }
 
 int
-dr_tree_sum_up(const struct dr_tree *t, uint32_t preferred, struct dr_tree_sum *sum, uint32_t *level, struct dr_err *err)
+dr_tree_sum_up(const struct dr_tree *t, uint32_t preferred, struct dr_tree_sum *sum, uint32_t *level,
+	       struct dr_err *err)
 {
 	struct below *b = look_below(t);
 	struct at_level *l = calloc((size_t)t->n_rounds + 2, sizeof(*l));
@@ -100,7 +103,8 @@ dr_tree_sum_up(const struct dr_tree *t, uint32_t preferred, struct dr_tree_sum *
 	cost_levels(t, b, l);
 	/* With one round there is nothing to keep; level 0 stands for the leaves, which are there. */
 	at = t->n_rounds > 1 ? best_level(t, l, preferred) : 0;
-	l[0] = (struct at_level){ .merges = leaves * t->n_nodes, .rewritten = leaves * (double)b[t->n_nodes - 1].rewritten };
+	l[0] = (struct at_level){ .merges = leaves * t->n_nodes,
+				  .rewritten = leaves * (double)b[t->n_nodes - 1].rewritten };
 	sum->leaves += t->n_leaves;
 	sum->merges += t->n_nodes;
 	sum->rounds = t->n_rounds > sum->rounds ? t->n_rounds : sum->rounds;

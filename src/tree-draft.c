@@ -81,7 +81,8 @@ sort_key(const struct dr_draft *d, uint32_t node, bool by_round)
 
 /* Counting sort of draft nodes, stable: keys are below n_keys, starts has room for one more. */
 static void
-sort_by(const struct dr_draft *d, bool by_round, uint32_t *starts, uint32_t n_keys, const uint32_t *in, uint32_t n, uint32_t *out)
+sort_by(const struct dr_draft *d, bool by_round, uint32_t *starts, uint32_t n_keys, const uint32_t *in,
+	uint32_t n, uint32_t *out)
 {
 	memset(starts, 0, ((size_t)n_keys + 1) * sizeof(*starts));
 	for (uint32_t i = 0; i < n; i++)
@@ -107,7 +108,8 @@ copy(const struct dr_draft *d, const uint32_t *order, uint32_t *number, struct d
 		for (uint32_t c = 0; c < node->n_children; c++) {
 			uint32_t child = d->children[node->children + c];
 
-			t->children[at + c] = child < d->n_leaves ? child : d->n_leaves + number[child - d->n_leaves];
+			t->children[at + c] =
+				child < d->n_leaves ? child : d->n_leaves + number[child - d->n_leaves];
 		}
 		node->children = at;
 		at += node->n_children;

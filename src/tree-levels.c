@@ -21,7 +21,7 @@ struct things {
 
 /* Neighbours that will be grouped anew together, or a group that stays as it is. */
 struct cluster {
-	uint32_t from, n; /* things */
+	uint32_t from, n;     /* things */
 	uint32_t first, last; /* old groups */
 	bool whole;
 };
@@ -51,7 +51,8 @@ dr_tree_least_rounds(uint32_t n_leaves, uint32_t fan_in)
 static uint32_t
 count_groups(const struct levels *l, uint32_t n)
 {
-	uint64_t fan = l->fan_in, full = (n + fan - 1) / fan, loose = ((uint64_t)n * 8 + fan * 7 - 1) / (fan * 7);
+	uint64_t fan = l->fan_in, full = (n + fan - 1) / fan,
+		 loose = ((uint64_t)n * 8 + fan * 7 - 1) / (fan * 7);
 
 	if (n <= fan)
 		return 1;
@@ -72,7 +73,8 @@ is_level(const struct levels *l)
 		for (uint32_t c = 0; c < node->n_children; c++) {
 			uint32_t child = t->children[node->children + c];
 
-			if ((child < t->n_leaves ? 0 : t->nodes[child - t->n_leaves].round) + 1 != node->round)
+			if ((child < t->n_leaves ? 0 : t->nodes[child - t->n_leaves].round) + 1 !=
+			    node->round)
 				return false;
 			if (child >= t->n_leaves)
 				l->parent[child - t->n_leaves] = i;
@@ -130,14 +132,16 @@ run_at(const struct levels *l, uint32_t from)
 
 /* Is it better for the first, which has changed, to be grouped together with the other? */
 static bool
-suits(const struct levels *l, const struct cluster *c, const struct cluster *other, uint32_t mine, uint32_t its)
+suits(const struct levels *l, const struct cluster *c, const struct cluster *other, uint32_t mine,
+      uint32_t its)
 {
 	uint64_t both = (uint64_t)c->n + other->n;
 
 	if (l->parent[mine] != l->parent[its])
 		return false;
 	/* One node in place of one, and a merge less; what is too small; what the other has room for. */
-	return both < l->fan_in || c->n < l->least || (c->n > l->fan_in && both <= 2 * (uint64_t)l->fan_in - 2);
+	return both < l->fan_in || c->n < l->least ||
+	       (c->n > l->fan_in && both <= 2 * (uint64_t)l->fan_in - 2);
 }
 
 static void
@@ -266,7 +270,9 @@ top(const struct levels *l)
 int
 dr_tree_levels(const struct dr_tree_edit *e, uint32_t fan_in, struct dr_draft *d, uint32_t *root)
 {
-	struct levels l = { .old = e->old, .d = d, .fan_in = fan_in, .least = fan_in / 2 > 2 ? fan_in / 2 : 2 };
+	struct levels l = {
+		.old = e->old, .d = d, .fan_in = fan_in, .least = fan_in / 2 > 2 ? fan_in / 2 : 2
+	};
 	int rc = -1;
 
 	l.parent = malloc((e->old ? (size_t)e->old->n_nodes : 1) * sizeof(*l.parent));

@@ -30,7 +30,8 @@ void dr_draft_intact(struct dr_draft *d, uint32_t number);
 uint32_t dr_draft_round(const struct dr_draft *d, uint32_t number); /* 0: a leaf */
 /* The tree below `root`, its nodes in the order that dr_tree has; *intact of them were there before. 0; -1 with err without
  * memory. */
-int dr_draft_finish(struct dr_draft *d, uint32_t root, struct dr_tree *out, uint32_t *intact, struct dr_err *err);
+int dr_draft_finish(struct dr_draft *d, uint32_t root, struct dr_tree *out, uint32_t *intact,
+		    struct dr_err *err);
 void dr_draft_free(struct dr_draft *d);
 
 /* What has become of the leaves of an old tree. In place of leaf j stand now the leaves [at[2j + 1], at[2j + 2]): itself, none,

@@ -95,7 +95,8 @@ out:
 static int
 keep_order(uint32_t *old_of, uint32_t n, uint32_t *kept)
 {
-	uint32_t *end = malloc((size_t)n * sizeof(*end)), *before = malloc((size_t)n * sizeof(*before)), length = 0, at;
+	uint32_t *end = malloc((size_t)n * sizeof(*end)), *before = malloc((size_t)n * sizeof(*before)),
+		 length = 0, at;
 
 	if (!end || !before) {
 		free(end);
@@ -218,10 +219,12 @@ change(struct dr_tree_edit *e, uint32_t fan_in, struct dr_tree *out, struct dr_e
 }
 
 int
-dr_tree_steady(const struct dr_tree *old, const uint64_t *old_leaves, const uint64_t *leaves, uint32_t n_leaves, uint32_t fan_in,
-	       struct dr_tree *out, struct dr_err *err)
+dr_tree_steady(const struct dr_tree *old, const uint64_t *old_leaves, const uint64_t *leaves,
+	       uint32_t n_leaves, uint32_t fan_in, struct dr_tree *out, struct dr_err *err)
 {
-	struct dr_tree_edit e = { .old = old, .old_leaves = old_leaves, .leaves = leaves, .n_leaves = n_leaves };
+	struct dr_tree_edit e = {
+		.old = old, .old_leaves = old_leaves, .leaves = leaves, .n_leaves = n_leaves
+	};
 	uint32_t intact;
 	int rc = 1;
 
@@ -230,7 +233,8 @@ dr_tree_steady(const struct dr_tree *old, const uint64_t *old_leaves, const uint
 	if (n_leaves == 0 || fan_in < 2 || n_leaves <= fan_in)
 		return dr_tree_rounds(n_leaves, fan_in, out, err);
 	if (n_leaves > UINT32_MAX / 2)
-		return dr_err_set(err, DR_USAGE, "%lu inputs are too many for one merge", (unsigned long)n_leaves);
+		return dr_err_set(err, DR_USAGE, "%lu inputs are too many for one merge",
+				  (unsigned long)n_leaves);
 	if (old)
 		rc = change(&e, fan_in, out, err);
 	free(e.at);
