@@ -347,6 +347,7 @@ test_reader_can_stop(void **state)
 static uint32_t
 sample(struct place *p, struct seen *s, uint64_t *ends)
 {
+	struct dr_rec_barrier barrier = { .run = 1, .when = 9, .phase = DR_REC_HOLDS };
 	struct dr_buf b = { 0 };
 
 	add_run(p->j, DR_REC_RUN, 1);
@@ -355,6 +356,7 @@ sample(struct place *p, struct seen *s, uint64_t *ends)
 	assert_int_equal(dr_journal_add_id(p->j, DR_REC_RECLAIM, id_of(1)), 0);
 	add_task(p->j, DR_REC_FAIL, 3, 0, 0);
 	assert_int_equal(dr_journal_add_id(p->j, DR_REC_FORGET, id_of(2)), 0);
+	assert_int_equal(dr_journal_add_barrier(p->j, &barrier), 0);
 	add_run(p->j, DR_REC_BYE, 1);
 	flush(p);
 	reopen(p);
