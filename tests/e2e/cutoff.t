@@ -117,9 +117,8 @@ case_generations_of_two_dagfiles()
 	shared Other two
 	ran 'one up-a'
 	ran 'two up-a' -f Other
-	ran 'one up-a'
-	ran '' -f Other
 	ran ''
+	ran '' -f Other
 	sed -i 's/note two cat/note two cat --/' Other
 	ran 'two up-a' -f Other
 	ran ''

@@ -117,7 +117,7 @@ map many
   run  = note {arg} echo {arg} > {out}
 E1
 	rc=0
-	(ulimit -n 24 && exec timeout -s KILL 60 "$DAGRUN" -j16 >"$O" 2>"$E") || rc=$?
+	(ulimit -n 32 && exec timeout -s KILL 60 "$DAGRUN" -j16 >"$O" 2>"$E") || rc=$?
 	cat "$E"
 	[ "$rc" = 0 ] || fail "exit $rc"
 	[ "$(ls out | wc -l)" = 30 ] || fail 'all of them'
