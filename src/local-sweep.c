@@ -17,6 +17,7 @@ enum { LONG_MS = 5000 };
 
 struct pass {
 	struct dr_local *l;
+	pid_t self;
 	bool marks; /* somebody outside his session would matter */
 	struct dr_local_slot *found;
 	struct dr_proc last;
@@ -50,7 +51,7 @@ on_process(void *arg, const struct dr_proc *p)
 	struct dr_local_slot *s = NULL;
 	bool inside;
 
-	if (p->pid == getpid())
+	if (p->pid == ps->self)
 		return;
 	if (p->session > 0)
 		s = dr_local_by_session(ps->l, p->session);
@@ -99,7 +100,8 @@ judge(struct dr_local *l, struct dr_local_slot *s)
 static int
 pass(struct dr_local *l, struct dr_proc *last)
 {
-	struct pass ps = { .l = l };
+	struct pass ps = { .l = l, .self = getpid() };
+	bool any = false;
 	int rc = -1;
 
 	for (uint32_t i = 0; i < l->n_slots; i++) {
@@ -109,8 +111,10 @@ pass(struct dr_local *l, struct dr_proc *last)
 			continue;
 		s->sweep.inside = s->sweep.outside = 0;
 		ps.marks |= s->reaped || s->sweep.hard;
+		any = true;
 	}
-	dr_proc_each(on_process, &ps);
+	if (any)
+		dr_proc_each(on_process, &ps);
 	for (uint32_t i = 0; i < l->n_slots; i++) {
 		struct dr_local_slot *s = l->slots[i];
 
