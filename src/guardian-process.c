@@ -20,7 +20,8 @@
 #include "os.h"
 #include "proc.h"
 
-/* The run is dead, so nobody waits for its tasks' results: they have a moment to tidy up. All is to be over in a second. */
+/* The run is dead, so nobody waits for its tasks' results: they have a moment to tidy up. All is to be
+ * over in a second. */
 #define GRACE_NS (INT64_C(250) * 1000000)
 /* A process that not even KILL ends, as it hangs in the kernel, must not keep the tokens from others. */
 #define LONG_NS (INT64_C(5) * 1000000000)
@@ -191,7 +192,8 @@ on_process(void *arg, const struct dr_proc *p)
 		dr_proc_signal(p, w->signal);
 }
 
-/* 1: there is something, and sig (0: nothing) was sent to it; 0: there is nothing; -1: there is no telling. */
+/* 1: there is something, and sig (0: nothing) was sent to it; 0: there is nothing; -1: there is no
+ * telling. */
 static int
 sweep(struct watch *w, int sig)
 {
@@ -227,13 +229,15 @@ end_groups(struct dr_guard_table *t)
 	}
 }
 
-/* KILL from `kill_at` on, until nothing is left. False: something is, at `until` (<0: there is no such moment). */
+/* KILL from `kill_at` on, until nothing is left. False: something is, at `until` (<0: there is no such
+ * moment). */
 static bool
 wait_for_tasks(struct watch *w, int64_t kill_at, int64_t until)
 {
 	uint32_t empty = 0;
 
-	/* One that starts another and ends while we look may have both escape us: twice nothing is nothing. */
+	/* One that starts another and ends while we look may have both escape us: twice nothing is
+	 * nothing. */
 	while (empty < 2) {
 		int64_t now = dr_now();
 
@@ -347,8 +351,9 @@ watch(struct watch *w)
 			poll(NULL, 0, STEP_MS);
 		if (p[0].revents)
 			read_lifeline(w);
-		/* A copy of the lifeline may be with another child of the program that the run is a part of, for as long as that
-		 * lives. One that is with a task's start goes when the task has its mark. */
+		/* A copy of the lifeline may be with another child of the program that the run is a part
+		 * of, for as long as that lives. One that is with a task's start goes when the task has
+		 * its mark. */
 		if (p[1].revents)
 			ended = dr_now();
 		if (ended && (!any_starting(w->t) || dr_now() >= ended + HANGS_NS))
@@ -356,7 +361,8 @@ watch(struct watch *w)
 	}
 }
 
-/* A child like a task would be the first that the kernel ends when memory is short: it is small, but to end it would free none. */
+/* A child like a task would be the first that the kernel ends when memory is short: it is small, but to
+ * end it would free none. */
 static void
 stay(struct dr_guard_table *t)
 {

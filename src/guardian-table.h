@@ -1,8 +1,9 @@
-/* What a run and its guardian both see: a page of shared memory or more, with a slot of a cache line for each task and each token. The
- * run only stores to it; nothing here makes a system call. doc/guardian.md has every state, who goes from which to which, and what a kill
- * finds in each.
+/* What a run and its guardian both see: a page of shared memory or more, with a slot of a cache line for
+ * each task and each token. The run only stores to it; nothing here makes a system call. doc/guardian.md
+ * has every state, who goes from which to which, and what a kill finds in each.
  *
- * A slot is two things that have nothing to do with each other but their place: the n-th task that runs, and a token that is held. */
+ * A slot is two things that have nothing to do with each other but their place: the n-th task that runs,
+ * and a token that is held. */
 #ifndef DR_GUARDIAN_TABLE_H
 #define DR_GUARDIAN_TABLE_H
 
@@ -21,8 +22,8 @@ enum dr_token_state {
 	DR_TOKEN_WRITING,   /* and is at it */
 };
 
-/* What stands where a byte is to be read. No jobserver that is known has such a token; one that has, has tokens that a kill in the middle
- * of that read loses. Only where bytes cannot be moved. */
+/* What stands where a byte is to be read. No jobserver that is known has such a token; one that has, has
+ * tokens that a kill in the middle of that read loses. Only where bytes cannot be moved. */
 enum { DR_TOKEN_NOT = 0xff };
 
 enum dr_task_guard { DR_GUARD_NONE, DR_GUARD_STARTING, DR_GUARD_RUNNING };
@@ -38,7 +39,7 @@ struct dr_guard_slot {
 
 /* Descriptors that a guardian has, by their numbers there. */
 enum {
-	DR_GUARD_LIFELINE = 3, /* a pipe whose other end the run has: bytes wake it, DR_GUARD_FAREWELL, the end */
+	DR_GUARD_LIFELINE = 3, /* a pipe whose other end the run has: DR_GUARD_WAKE, DR_GUARD_FAREWELL, its end */
 	DR_GUARD_TABLE,
 	DR_GUARD_PULSE, /* never written to: closed by its death */
 	DR_GUARD_POOL,  /* where tokens are written */
@@ -60,8 +61,8 @@ struct dr_guard_table {
 	uint32_t passed;  /* bits by number: which descriptors there are */
 	_Atomic uint32_t used;  /* slots that have ever been in use are below that */
 	_Atomic uint32_t ready; /* a guardian has read all this */
-	/* Bytes that this guardian has written, to whatever, before the one at hand: its zombie tells how many it has, and so whether
-	 * that one is among them. */
+	/* Bytes that this guardian has written, to whatever, before the one at hand: its zombie tells how
+	 * many it has, and so whether that one is among them. */
 	_Atomic uint64_t wrote;
 	char dir[4000]; /* of our jobserver, with `pool` in it; "": none. Named before it is made */
 	char unused[DR_GUARD_HEAD - 4064];
@@ -103,8 +104,8 @@ dr_guard_started(struct dr_guard_table *t, uint32_t n, int32_t pid)
 	atomic_store_explicit(&t->slots[n].task, DR_GUARD_RUNNING, memory_order_release);
 }
 
-/* It has not been started, or has ended, and what it leaves behind may live on. Before it is waited for: from then on its number may be
- * another's. */
+/* It has not been started, or has ended, and what it leaves behind may live on. Before it is waited for:
+ * from then on its number may be another's. */
 static inline void
 dr_guard_ended(struct dr_guard_table *t, uint32_t n)
 {

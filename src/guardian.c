@@ -58,7 +58,8 @@ slots_of(uint32_t n)
 static struct dr_guard_table *
 map(int fd, uint32_t n)
 {
-	struct dr_guard_table *t = mmap(NULL, size_of(n), PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+	int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
+	struct dr_guard_table *t = mmap(NULL, size_of(n), PROT_READ | PROT_WRITE, flags, fd, 0);
 
 	if (t == MAP_FAILED)
 		return NULL;
@@ -225,14 +226,15 @@ open_all(struct dr_guardian *g, const struct dr_guardian_options *o)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), rc;
 
-	rc = null < 0 || copy(&g->null, null) || copy(&g->pool, o->pool) || copy(&g->via, o->via) || copy(&g->lock, o->lock) ||
-	     make_pipe(g->lifeline);
+	rc = null < 0 || copy(&g->null, null) || copy(&g->pool, o->pool) || copy(&g->via, o->via) ||
+	     copy(&g->lock, o->lock) || make_pipe(g->lifeline);
 	dr_close(&null);
 	return rc ? -1 : 0;
 }
 
 int
-dr_guardian_new(const struct dr_guardian_options *o, struct dr_guardian **out, struct dr_err *why, struct dr_err *err)
+dr_guardian_new(const struct dr_guardian_options *o, struct dr_guardian **out, struct dr_err *why,
+		struct dr_err *err)
 {
 	struct dr_guardian *g = calloc(1, sizeof(*g));
 	uint32_t n = slots_of(o->slots);
@@ -261,8 +263,9 @@ dr_guardian_new(const struct dr_guardian_options *o, struct dr_guardian **out, s
 
 /* Its end. */
 
-/* Did the byte go out that a guardian was writing when it was killed? What the kernel has counted for the zombie tells. Where it does not
- * count: yes. Of a token too few or one too many, the one too few does no harm to others. */
+/* Did the byte go out that a guardian was writing when it was killed? What the kernel has counted for the
+ * zombie tells. Where it does not count: yes. Of a token too few or one too many, the one too few does no
+ * harm to others. */
 static bool
 was_written(const struct dr_guardian *g)
 {
@@ -282,7 +285,8 @@ was_written(const struct dr_guardian *g)
 	return !p || strtoull(p + sizeof(key) - 1, NULL, 10) > atomic_load(&g->table->wrote);
 }
 
-/* Waits for it, whose end of the pulse is closed, without letting go of its zombie. True: it was killed by somebody. */
+/* Waits for it, whose end of the pulse is closed, without letting go of its zombie. True: it was killed by
+ * somebody. */
 static bool
 was_killed(const struct dr_guardian *g)
 {

@@ -85,7 +85,8 @@ judge(struct dr_local *l, struct dr_local_slot *s)
 		return false;
 	w->no_session |= !w->inside;
 	if (!w->inside && !w->outside) {
-		/* One that starts another and ends while we look may have both escape us: twice nothing is nothing. */
+		/* One that starts another and ends while we look may have both escape us: twice nothing is
+		 * nothing. */
 		if (++w->empty < 2)
 			return true;
 		dr_local_over(l, s);

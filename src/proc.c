@@ -221,8 +221,9 @@ read_piece(struct reader *r, const char *p, const char *end, dr_mark_fn is, void
 	return false;
 }
 
-/* Of a process between two programs nothing can be seen: it has the new one's memory, but not yet what it was started with. By then its
- * descriptors are closed, so that its start may have been told already. Threads of the kernel are in no session. */
+/* Of a process between two programs nothing can be seen: it has the new one's memory, but not yet what it
+ * was started with. By then its descriptors are closed, so that its start may have been told already.
+ * Threads of the kernel are in no session. */
 static bool
 between_programs(const struct dr_proc *p)
 {

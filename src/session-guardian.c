@@ -18,7 +18,8 @@ unguarded(const struct dr_session_guard *g, const struct dr_err *why)
 {
 	char text[sizeof(why->msg) + 128];
 
-	snprintf(text, sizeof(text), "a KILL of this dagrun would leave its tasks running, and lose tokens: %s", why->msg);
+	snprintf(text, sizeof(text), "a KILL of this dagrun would leave its tasks running, and lose tokens: %s",
+		 why->msg);
 	dr_session_message(g->session, DR_WARNING, text);
 }
 
@@ -45,7 +46,8 @@ watch(struct dr_session_guard *g, struct dr_err *err)
 }
 
 int
-dr_session_guard(struct dr_session *s, struct dr_session_guard *g, struct dr_loop *loop, struct dr_jobserver *js, struct dr_err *err)
+dr_session_guard(struct dr_session *s, struct dr_session_guard *g, struct dr_loop *loop,
+		 struct dr_jobserver *js, struct dr_err *err)
 {
 	uint32_t limit = dr_jobserver_limit(js);
 	struct dr_guardian_options o = {

@@ -96,7 +96,8 @@ end_orphans(struct orphans *o, struct dr_err *err)
 	look(o, 0);
 	look(o, SIGTERM);
 	o->told = o->found;
-	/* One that starts another and ends while we look may have both escape us: twice nothing is nothing. */
+	/* One that starts another and ends while we look may have both escape us: twice nothing is
+	 * nothing. */
 	while (empty < 2) {
 		look(o, now - began >= GRACE ? SIGKILL : 0);
 		if (!o->found) {
@@ -106,8 +107,8 @@ end_orphans(struct orphans *o, struct dr_err *err)
 		empty = 0;
 		if (now - began >= LONG)
 			return dr_err_set(err, DR_STATE,
-					  "a run was killed, and process %ld of a task of it does not end: it could still write what is to be made "
-					  "again",
+					  "a run was killed, and process %ld of a task of it does not end: it could "
+					  "still write what is to be made again",
 					  (long)o->last.pid);
 		dr_proc_wait(&o->last, STEP_MS);
 		now = dr_now();
@@ -127,8 +128,8 @@ dr_session_end_orphans(struct dr_session *s, struct dr_err *err)
 		return 0;
 	rc = end_orphans(&o, err);
 	if (rc == 0 && o.told) {
-		snprintf(text, sizeof(text), "%u process%s of tasks of a run that was killed %s ended", (unsigned)o.told, o.told == 1 ? "" : "es",
-			 o.told == 1 ? "was" : "were");
+		snprintf(text, sizeof(text), "%u process%s of tasks of a run that was killed %s ended",
+			 (unsigned)o.told, o.told == 1 ? "" : "es", o.told == 1 ? "was" : "were");
 		dr_session_message(s, DR_NOTICE, text);
 	}
 	free(o.sessions);

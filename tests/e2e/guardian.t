@@ -348,6 +348,7 @@ def both_die(floor):
     left = [p for p in everybody(floor.proc.pid) if p != watcher]
     floor.proc.send_signal(signal.SIGSTOP)
     os.kill(watcher, signal.SIGKILL)
+    ended(watcher)
     kill(floor)
     equal(running(left), left, 'orphans that have gone already')
     write('stays', '#!/bin/sh\nfor p in %s; do kill -0 $p 2>/dev/null && echo "alive $1 $p" >>seen; done\nexec ./work "$@"\n' %
