@@ -76,7 +76,7 @@ def call(*words, **kw):
 
 class Disk:
     def __init__(self, kind):
-        self.kind, self.blank, self.image = kind, os.path.abspath(kind + '.blank'), os.path.abspath(kind + '.img')
+        self.kind, self.blank, self.image, self.n = kind, os.path.abspath(kind + '.blank'), None, 0
         self.place = os.path.abspath(kind + '.mnt')
         os.makedirs(self.place, exist_ok=True)
         with open(self.blank, 'w') as f:
@@ -86,6 +86,11 @@ class Disk:
             raise OSError(made.stdout.decode())
 
     def fresh(self):
+        # Another file each time: the device of the last one may not have gone yet.
+        if self.image:
+            os.remove(self.image)
+        self.n += 1
+        self.image = os.path.abspath('%s.%d' % (self.kind, self.n))
         call('cp', '--sparse=always', self.blank, self.image)
         return self.mount()
 
