@@ -69,7 +69,7 @@ def run_peers(o, cwd, described, digest):
     """Measures peers that are here, and dagrun, with one cleaner and one digest."""
     keep = set(os.listdir(cwd))
     chosen = [d for d in described if peers.here(d['name']) and
-              (not o.only or d['name'] == 'dagrun' or d['name'] in o.only)]
+              (not o.only or d['name'] not in peers.NEEDS or d['name'] in o.only)]
     ready = [Peer(clean=cleaner(cwd, keep), digest=digest, **d) for d in chosen]
     return measure.in_turns(ready, o.rounds, o.timer, o.slow)
 
