@@ -27,7 +27,7 @@ def share(run, runs, n_points):
 
 
 def worker(points, top, out):
-    """Tries these, and writes a line each."""
+    """Tries these, and writes a line each. What it has started ends with it."""
     oracle.subreaper()
     with open(out, 'w') as f:
         for i, p in points:
@@ -50,6 +50,7 @@ def work(points, top):
     for ps, n in ((fast, WORKERS), (slow, 2 * WORKERS)):
         lanes += [ps[i::n] for i in range(n) if ps[i::n]]
     pids = []
+    parent = os.getpid()
     for i, lane in enumerate(lanes):
         place = os.path.join(top, 'worker%d' % i)
         os.makedirs(place)
@@ -58,9 +59,11 @@ def work(points, top):
         if pid == 0:
             status = 1
             try:
+                oracle.end_with(parent)
                 worker(lane, place, os.path.join(top, 'result%d' % i))
                 status = 0
             finally:
+                oracle.nobody_left(0)
                 sys.stdout.flush()
                 os._exit(status)
         pids.append(pid)
@@ -68,8 +71,19 @@ def work(points, top):
         broken = sum(os.waitpid(pid, 0)[1] != 0 for pid in pids)
     except SystemExit:
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+        for pid in pids:
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                pass
         raise
+    finally:
+        # Of a worker that was killed.
+        oracle.nobody_left(0)
     results = {}
     for i in range(len(lanes)):
         with open(os.path.join(top, 'result%d' % i)) as f:

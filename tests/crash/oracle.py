@@ -32,9 +32,19 @@ def check(holds, what):
 
 def subreaper():
     """Orphans of those that we start are our children, so that they can be found and waited for. Can it be had?"""
-    PR_SET_CHILD_SUBREAPER = 36
+    return prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+
+
+def end_with(parent):
+    """We are told to end when it does, however that comes."""
+    prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        raise SystemExit(99)
+
+
+def prctl(what, value):
     try:
-        return ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        return ctypes.CDLL(None, use_errno=True).prctl(what, value, 0, 0, 0) == 0
     except (AttributeError, OSError):
         return False
 
@@ -53,23 +63,25 @@ def children():
 
 
 def nobody_left(patience=PATIENCE):
-    """Waits for those who are on their way out; who is still there then is killed, and counted."""
+    """Waits for those who are on their way out; who is still there then is killed, with all that it started, and
+    counted."""
     deadline = time.monotonic() + patience
-    stayed = 0
+    stayed = set()
     # Blocked, so that one that comes between the look and the wait is not missed
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     try:
         while True:
             if os.waitpid(-1, os.WNOHANG)[0]:
                 continue
-            if time.monotonic() > deadline:
-                for kid in children():
-                    os.kill(kid, signal.SIGKILL)
-                    stayed += 1
-                deadline = time.monotonic() + PATIENCE
+            late = time.monotonic() - deadline
+            check(late < PATIENCE, 'processes do not even end by KILL')
+            # Again and again: children of these become ours.
+            for kid in children() if late > 0 else ():
+                os.kill(kid, signal.SIGKILL)
+                stayed.add(kid)
             signal.sigtimedwait([signal.SIGCHLD], .01)
     except ChildProcessError:
-        return stayed
+        return len(stayed)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
 
@@ -183,9 +195,9 @@ class Run:
     def dagrun(self, args):
         return self.wait(self.popen([DAGRUN, *args]))
 
-    def wait(self, p):
+    def wait(self, p, patience=PATIENCE):
         try:
-            return p.wait(PATIENCE)
+            return p.wait(patience)
         except subprocess.TimeoutExpired:
             p.kill()
             p.wait()
@@ -194,7 +206,10 @@ class Run:
     def stopper(self, options, args=None):
         """What came to pass, in words."""
         report = os.path.join(self.log, 'report')
-        status = self.wait(self.popen([STOPPER, '-o', report, *options, DAGRUN, *(args or self.args())]))
+        # It ends what it has started, and we what it leaves, but for a moment that it has for that.
+        args = [STOPPER, '-w', str(PATIENCE), '-o', report, *options, DAGRUN, *(args or self.args())]
+        status = self.wait(self.popen(args), 2 * PATIENCE)
+        check(status != 98, 'hangs: ' + ' '.join(args))
         check(status == 0, 'stopper: exit %d: %s' % (status, self.said()))
         with open(report) as f:
             return f.read().split()

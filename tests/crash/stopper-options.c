@@ -88,7 +88,7 @@ parse(struct stopper *s, int argc, char **argv)
 	static const char *const afters[] = { "wait", "kill", "leave", NULL };
 	int c;
 
-	while ((c = getopt(argc, argv, "+t:i:n:xk:a:e:l:o:")) != -1) {
+	while ((c = getopt(argc, argv, "+t:i:n:xk:a:e:l:w:o:")) != -1) {
 		switch (c) {
 		case 't':
 			s->who = (enum target)word(optarg, whos);
@@ -113,6 +113,9 @@ parse(struct stopper *s, int argc, char **argv)
 			break;
 		case 'l':
 			s->list = open_out(optarg);
+			break;
+		case 'w':
+			s->patience = number(optarg);
 			break;
 		case 'o':
 			s->out = open_out(optarg);

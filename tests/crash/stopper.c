@@ -1,6 +1,6 @@
 /* Runs a command and kills it, or what it has started, at the entry or the exit of a system call that is told
- * by its number; or has system calls fail. Only one process, the target, is stopped at its calls; the others
- * run at full speed, and nobody is traced any more after the blow. ptrace(2), Linux 5.3 or newer.
+ * by its number; or has system calls fail. Only one process, the target, is stopped at its calls, all its threads at
+ * theirs, which are counted together; the others run at full speed, and nobody is traced any more after the blow. ptrace(2), Linux 5.3 or newer.
  *
  *	stopper [OPTION…] COMMAND [ARGUMENT…]
  *
@@ -16,12 +16,13 @@
  *	-e CALL=HOW,WHEN[+]	the WHEN-th call of a kind (from 1), and with + all behind it, fail: HOW is an
  *				errno's name, or `short` for half a write. Kinds: calls.h
  *	-l FILE			names of the target's calls, one a line; a '-' behind it: -e leaves it alone
+ *	-w SECONDS		then everything is ended, and it exits 98
  *	-o FILE			what came to pass, one line:
  *		killed N CALL entry|exit STATUS gone=MS		(until all others had ended, with -a wait)
  *		ended STATUS calls=N hits=N guardian=0|1	(hits: calls that failed)
  *		STATUS is the command's, as in a shell
  *
- * Exits 0 if that line was written, 77 if this cannot be done here, else 99. */
+ * Exits 0 if that line was written, 98 if the time was up, 77 if this cannot be done here, else 99. */
 #define _GNU_SOURCE
 
 #include <errno.h>
@@ -36,6 +37,7 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -162,15 +164,15 @@ strike(struct stopper *s)
 /* The target is at the entry of a call that is to fail: it becomes one that no system has, or one that does
  * less. */
 static void
-fail_call(struct stopper *s, pid_t tid)
+fail_call(struct stopper *s, struct thread *t)
 {
 #ifdef __x86_64__
 	struct user_regs_struct regs;
 
-	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs))
+	if (ptrace(PTRACE_GETREGS, t->tid, NULL, &regs))
 		return;
-	s->was = regs;
-	s->failing = true;
+	t->was = regs;
+	t->failing = true;
 	if (regs.orig_rax == SYS_brk)
 		/* It fails by telling where the heap ends, as when asked for 0. */
 		regs.rdi = 0;
@@ -178,34 +180,34 @@ fail_call(struct stopper *s, pid_t tid)
 		regs.orig_rax = (unsigned long long)-1;
 	else if (regs.rdx > 1)
 		regs.rdx /= 2;
-	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs))
+	if (ptrace(PTRACE_SETREGS, t->tid, NULL, &regs) && errno != ESRCH)
 		die(99, "set the registers");
 	s->hits++;
 #else
 	(void)s;
-	(void)tid;
+	(void)t;
 #endif
 }
 
 /* At its exit. A call leaves the registers of its arguments as they were, and compilers count on that. */
 static void
-fail_result(struct stopper *s, pid_t tid)
+fail_result(const struct stopper *s, struct thread *t)
 {
 #ifdef __x86_64__
 	struct user_regs_struct regs;
 
-	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs))
+	if (ptrace(PTRACE_GETREGS, t->tid, NULL, &regs))
 		return;
-	regs.rdi = s->was.rdi;
-	regs.rdx = s->was.rdx;
-	if (s->error && s->was.orig_rax != SYS_brk)
+	regs.rdi = t->was.rdi;
+	regs.rdx = t->was.rdx;
+	if (s->error && t->was.orig_rax != SYS_brk)
 		regs.rax = (unsigned long long)-(long long)s->error;
-	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs))
+	if (ptrace(PTRACE_SETREGS, t->tid, NULL, &regs) && errno != ESRCH)
 		die(99, "set the registers");
 #else
-	(void)tid;
+	(void)s;
 #endif
-	s->failing = false;
+	t->failing = false;
 }
 
 /* Of a kind, or by its own name. A short write is one of write and pwrite64 only. */
@@ -237,37 +239,85 @@ can_fail(pid_t tid, const struct call *c, const struct ptrace_syscall_info *info
 	       of_a_file(tid, info->entry.args[0]);
 }
 
-/* The target has stopped at a call. True: it was struck there. */
+/* That of the target's threads, a new one if it is not known yet. */
+static struct thread *
+thread(struct stopper *s, pid_t tid)
+{
+	size_t i = 0;
+
+	while (i < s->n_threads && s->threads[i].tid != tid)
+		i++;
+	if (i == s->n_threads) {
+		if (i == MAX_THREADS) {
+			errno = ENOBUFS;
+			die(99, "follow so many threads");
+		}
+		s->threads[s->n_threads++] = (struct thread){ .tid = tid };
+	}
+	return &s->threads[i];
+}
+
+/* A thread has ended; its number may be another's soon. */
+static void
+forget_thread(struct stopper *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n_threads; i++) {
+		if (s->threads[i].tid == tid) {
+			s->threads[i] = s->threads[--s->n_threads];
+			return;
+		}
+	}
+}
+
+static void
+at_entry(struct stopper *s, struct thread *t, const struct ptrace_syscall_info *info)
+{
+	const struct call *c = call_of(info->entry.nr);
+	bool can = (s->list || s->kind) && can_fail(t->tid, c, info);
+
+	t->nr = info->entry.nr;
+	t->n = ++s->n;
+	if (s->list)
+		fprintf(s->list, "%s%s\n", call_name(t->nr), can ? "" : " -");
+	if (can && to_fail(s, c))
+		fail_call(s, t);
+}
+
+static void
+at_exit(struct stopper *s, struct thread *t)
+{
+	const struct call *c = call_of(t->nr);
+
+	if (t->failing)
+		fail_result(s, t);
+	else if (!s->guarded && c->name && strcmp(c->kind, "spawn") == 0)
+		s->guarded = find(s, true) != 0;
+}
+
+/* A thread of the target has stopped at a call. True: it was struck there. While it is in the call the others make
+ * theirs, so that an exit has the number of its own entry. */
 static bool
 at_call(struct stopper *s, pid_t tid)
 {
 	struct ptrace_syscall_info info;
-	static uint64_t nr;
-	bool entry, can;
+	struct thread *t;
+	bool entry;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info) < 0)
 		return false;
+	t = thread(s, tid);
 	entry = info.op == PTRACE_SYSCALL_INFO_ENTRY;
-	if (entry) {
-		nr = info.entry.nr;
-		s->n++;
-		can = (s->list || s->kind) && can_fail(tid, call_of(nr), &info);
-		if (s->list)
-			fprintf(s->list, "%s%s\n", call_name(nr), can ? "" : " -");
-		if (can && to_fail(s, call_of(nr)))
-			fail_call(s, tid);
-	} else if (info.op != PTRACE_SYSCALL_INFO_EXIT || s->n == 0) {
+	if (entry)
+		at_entry(s, t, &info);
+	else if (info.op == PTRACE_SYSCALL_INFO_EXIT && t->n > 0)
+		at_exit(s, t);
+	else
 		return false;
-	} else if (s->failing) {
-		fail_result(s, tid);
-	} else if (!s->guarded && call_of(nr)->name && strcmp(call_of(nr)->kind, "spawn") == 0) {
-		s->guarded = find(s, true) != 0;
-	}
 	/* What does not return is struck where it begins. */
-	if (!s->armed || s->n != s->at ||
-	    entry == (s->on_exit && nr != SYS_exit_group && nr != SYS_exit && nr != SYS_execve))
+	if (!s->armed || t->n != s->at ||
+	    entry == (s->on_exit && t->nr != SYS_exit_group && t->nr != SYS_exit && t->nr != SYS_execve))
 		return false;
-	fprintf(s->out, "killed %ld %s %s", s->n, call_name(nr), entry ? "entry" : "exit");
+	fprintf(s->out, "killed %ld %s %s", t->n, call_name(t->nr), entry ? "entry" : "exit");
 	strike(s);
 	return true;
 }
@@ -362,6 +412,26 @@ begin(struct stopper *s, char **argv)
 	close(go[1]);
 }
 
+static volatile sig_atomic_t late;
+
+static void
+on_alarm(int sig)
+{
+	(void)sig;
+	late = 1;
+}
+
+/* Again and again, as one may come just before we wait. */
+static void
+limit(long seconds)
+{
+	struct itimerval every = { .it_value.tv_sec = seconds, .it_interval.tv_sec = 1 };
+	struct sigaction sa = { .sa_handler = on_alarm };
+
+	if (sigaction(SIGALRM, &sa, NULL) || setitimer(ITIMER_REAL, &every, NULL))
+		die(99, "set an alarm");
+}
+
 /* Until the command has ended, and, unless they are left, all that it started. */
 static void
 run(struct stopper *s, int *first_status)
@@ -371,7 +441,13 @@ run(struct stopper *s, int *first_status)
 	pid_t pid;
 
 	while (!first_gone || s->after != AFTER_LEAVE) {
-		if (first_gone && s->after == AFTER_KILL)
+		if (late) {
+			s->armed = false;
+			s->after = AFTER_KILL;
+			if (!first_gone)
+				kill(s->first, SIGKILL);
+		}
+		if (late || (first_gone && s->after == AFTER_KILL))
 			kill_others(s);
 		pid = waitpid(-1, &status, __WALL);
 		if (pid < 0 && errno == EINTR)
@@ -383,6 +459,8 @@ run(struct stopper *s, int *first_status)
 		} else if (pid == s->first) {
 			first_gone = true;
 			*first_status = status;
+		} else {
+			forget_thread(s, pid);
 		}
 	}
 }
@@ -410,7 +488,13 @@ main(int argc, char **argv)
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 		die(77, "become the one whom orphans go to");
 	begin(&s, argv + optind);
+	if (s.patience)
+		limit(s.patience);
 	run(&s, &status);
+	if (late) {
+		fprintf(stderr, "stopper: not over after %ld s\n", s.patience);
+		return 98;
+	}
 	status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	if (s.armed)
 		fprintf(s.out, "ended %d calls=%ld hits=%ld guardian=%d\n", status, s.n, s.hits, s.guarded);
