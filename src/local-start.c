@@ -355,6 +355,10 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 	}
 	was_busy = l->flags[task] & DR_LOCAL_WAS_BUSY;
 	l->flags[task] &= (uint8_t)~DR_LOCAL_WAS_BUSY;
+	if (l->o.claimed && l->o.claimed(l->o.arg, err)) {
+		dr_local_clean(l, task, false);
+		return DR_START_FAILED;
+	}
 	/* Asked in any case: once the journal is read on for this task, nothing shows that there was another run. */
 	others = l->o.others && l->o.others(l->o.arg);
 	if (!was_busy && !others)

@@ -66,6 +66,9 @@ struct dr_local_options {
 	/* Asked of a task that another run may have made meanwhile, claimed by us by now: 1 when the journal,
 	 * read on, says that it is up to date. */
 	int (*look)(void *arg, uint32_t task);
+	/* Asked of every task, when it is claimed: may it be started, or does somebody still run who could be making it, though his run has
+	 * died? 0, or -1 with err: then it has failed. */
+	int (*claimed)(void *arg, struct dr_err *err);
 	/* How many processes the kernel has killed for want of memory; NULL: dr_memory_kills tells. */
 	uint64_t (*memory_kills)(void *arg);
 	bool (*others)(void *arg); /* has another run recorded something since it was last read? */

@@ -269,6 +269,25 @@ others(void *arg)
 	return r->others;
 }
 
+/* What a run that has died beside us, and its guardian with it, was doing is ended before we do it. The kernel drops all locks of a run at
+ * once: so whoever has got a claim from it sees here that it is not alive any more. */
+static int
+claimed(void *arg, struct dr_err *err)
+{
+	struct dr_run *r = arg;
+	struct dr_session *s = r->session;
+	bool died;
+	int rc;
+
+	if (!s->lock || s->alone)
+		return 0;
+	rc = dr_stale_gone(s->stale, others(r), &died, err);
+	if (rc <= 0)
+		return rc;
+	r->others = true;
+	return died ? dr_session_end_orphans(s, err) : 0;
+}
+
 /* Opening. */
 
 static int
@@ -334,6 +353,7 @@ open_local(struct dr_run *r)
 		.busy = on_busy,
 		.look = look,
 		.others = others,
+		.claimed = claimed,
 		.stranger = is_stranger,
 		.arg = r,
 	};

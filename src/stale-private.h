@@ -40,22 +40,28 @@ struct dr_stale {
 	uint16_t *seen; /* by task */
 	uint8_t *to_look_at;     /* a bit a file */
 	struct dr_look *look;    /* while it is on: files are ours after dr_look_need */
-	struct dr_rec_run *runs; /* without a farewell */
+	struct dr_rec_run *runs; /* without a farewell; once all is checked, those that are on beside us */
 	uint32_t n_runs, cap_runs;
+	uint64_t *dead; /* of these, who had died before anything of theirs was touched */
+	uint32_t n_dead, cap_dead;
 	bool made_rows;
 	struct dr_stale_boots boots;
 	uint64_t rolled, damaged, records, unsynced;
 	struct dr_buf path, text;
 };
 
-/* stale-recover.c. Did a run end without a farewell, and is over? Then what it left is ours to finish. */
-bool dr_stale_crashed(const struct dr_stale *s);
+/* stale-recover.c. Which runs have ended without a farewell? What they left is ours to finish. Asked once: one that dies while we are at it
+ * is left for later, as its tasks may still be there. 0, or -1 without memory. */
+int dr_stale_find_dead(struct dr_stale *s, struct dr_err *err);
 /* Outputs that have their record and not their name get it. 1: there were some. */
 int dr_stale_roll_forward(struct dr_stale *s, struct dr_err *err);
 /* After a crash, removes temporary files that no live run claims and no record knows. */
 int dr_stale_sweep(struct dr_stale *s, struct dr_err *err);
-/* Says good-bye for the runs that died, as what they left is dealt with. */
+/* Says good-bye for the runs that died, as what they left is dealt with; s->runs are the others then. */
 void dr_stale_farewell(struct dr_stale *s);
+
+/* stale.c. Reads what was appended to the journal. 0 or -1. */
+int dr_stale_news(struct dr_stale *s, struct dr_err *err);
 
 /* stale-fresh.c. Tells which of the stale tasks will run whatever becomes of the others. 0 or -1 without memory. */
 int dr_stale_certain(struct dr_stale *s, struct dr_err *err);

@@ -10,13 +10,65 @@
 #include "plan-values.h"
 #include "stale-private.h"
 
-bool
-dr_stale_crashed(const struct dr_stale *s)
+static bool
+is_dead(const struct dr_stale *s, uint64_t run)
 {
-	for (uint32_t i = 0; i < s->n_runs; i++)
-		if (!s->options.lock || !dr_lock_alive(s->options.lock, s->runs[i].run))
-			return true;
-	return false;
+	uint32_t i = 0;
+
+	while (i < s->n_dead && s->dead[i] != run)
+		i++;
+	return i < s->n_dead;
+}
+
+static bool
+lives(const struct dr_stale *s, uint64_t run)
+{
+	return s->options.lock && dr_lock_alive(s->options.lock, run);
+}
+
+int
+dr_stale_find_dead(struct dr_stale *s, struct dr_err *err)
+{
+	for (uint32_t i = 0; i < s->n_runs; i++) {
+		if (lives(s, s->runs[i].run))
+			continue;
+		if (dr_grow(&s->dead, &s->cap_dead, (size_t)s->n_dead + 1, sizeof(*s->dead)))
+			return dr_err_nomem(err);
+		s->dead[s->n_dead++] = s->runs[i].run;
+	}
+	return 0;
+}
+
+static bool
+any_gone(const struct dr_stale *s)
+{
+	uint32_t i = 0;
+
+	while (i < s->n_runs && lives(s, s->runs[i].run))
+		i++;
+	return i < s->n_runs;
+}
+
+int
+dr_stale_gone(struct dr_stale *s, bool news, bool *died, struct dr_err *err)
+{
+	uint32_t kept = 0;
+
+	*died = false;
+	if (news && dr_stale_news(s, err))
+		return -1;
+	if (!any_gone(s))
+		return 0;
+	/* It says farewell before it gives up its lock, not behind. */
+	if (dr_stale_news(s, err))
+		return -1;
+	for (uint32_t i = 0; i < s->n_runs; i++) {
+		if (lives(s, s->runs[i].run))
+			s->runs[kept++] = s->runs[i];
+	}
+	*died = kept < s->n_runs;
+	s->n_runs = kept;
+	return 1;
 }
 
 /* One output between record and name. 1: it has its name now, or counts as absent. */
@@ -274,7 +326,7 @@ dr_stale_sweep(struct dr_stale *s, struct dr_err *err)
 	uint8_t *makes; /* by directory: outputs are made in it */
 	int rc;
 
-	if (s->options.dry || !dr_stale_crashed(s))
+	if (s->options.dry || !s->n_dead)
 		return 0;
 	makes = calloc((size_t)g->n_dirs + 1, 1);
 	if (!makes)
@@ -299,13 +351,18 @@ void
 dr_stale_farewell(struct dr_stale *s)
 {
 	struct dr_err err;
+	uint32_t kept = 0;
 	bool said = false;
 
 	if (s->options.dry || !s->options.lock)
 		return;
-	for (uint32_t i = 0; i < s->n_runs; i++)
-		if (!dr_lock_alive(s->options.lock, s->runs[i].run))
+	for (uint32_t i = 0; i < s->n_runs; i++) {
+		if (is_dead(s, s->runs[i].run))
 			said |= dr_journal_add_run(s->journal, DR_REC_BYE, &s->runs[i]) == 0;
+		else
+			s->runs[kept++] = s->runs[i];
+	}
+	s->n_runs = kept;
 	/* Where it cannot be written, the next run only looks once more. */
 	if (said || dr_journal_pending(s->journal))
 		dr_journal_flush(s->journal, &err);

@@ -234,7 +234,7 @@ dr_stale_refuse(struct dr_stale *s, struct dr_diags *diags, struct dr_err *err)
 	if (refuse_links(s, diags, err))
 		return -1;
 	/* After a crash, and where the journal was damaged, outputs without a record are ours, and simply made again. */
-	if (!s->options.always && !s->options.adopt && !s->damaged && !dr_stale_crashed(s))
+	if (!s->options.always && !s->options.adopt && !s->damaged && !s->n_dead)
 		refuse_unrecorded(s, diags);
 	if (s->path.failed || s->text.failed)
 		return dr_err_nomem(err);

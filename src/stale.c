@@ -165,8 +165,6 @@ on_run(struct dr_stale *s, const struct dr_record *r, struct dr_err *err)
 	uint32_t kept = 0;
 
 	if (r->kind == DR_REC_RUN) {
-		if (dr_stale_boot_run(s, &r->run, err))
-			return -1;
 		if (dr_grow(&s->runs, &s->cap_runs, (size_t)s->n_runs + 1, sizeof(*s->runs)))
 			return dr_err_nomem(err);
 		s->runs[s->n_runs++] = r->run;
@@ -192,6 +190,9 @@ on_record(void *arg, struct dr_record *r, struct dr_err *err)
 		on_id(s, r);
 		return 0;
 	case DR_REC_RUN:
+		if (dr_stale_boot_run(s, &r->run, err))
+			return -1;
+		return on_run(s, r, err);
 	case DR_REC_BYE:
 		return on_run(s, r, err);
 	case DR_REC_BARRIER:
@@ -387,7 +388,7 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 		rc = 1;
 		goto out;
 	}
-	if (!o->dry && o->crashed && dr_stale_crashed(s) && o->crashed(o->arg, err))
+	if (dr_stale_find_dead(s, err) || (!o->dry && o->crashed && s->n_dead && o->crashed(o->arg, err)))
 		goto out;
 	rc = dr_stale_roll_forward(s, err);
 	if (rc > 0) /* names changed: hold the records against them once more */
@@ -421,6 +422,7 @@ dr_stale_free(struct dr_stale *s)
 	dr_stale_boots_free(s);
 	free(s->seen);
 	free(s->runs);
+	free(s->dead);
 	free(s);
 }
 
@@ -431,7 +433,8 @@ on_news(void *arg, struct dr_record *r, struct dr_err *err)
 	struct dr_stale *s = arg;
 	uint32_t task;
 
-	(void)err;
+	if (r->kind == DR_REC_RUN || r->kind == DR_REC_BYE)
+		return on_run(s, r, err);
 	if (r->kind != DR_REC_DONE)
 		return 0;
 	task = dr_graph_by_id(s->plan->graph, r->task.id);
@@ -440,6 +443,12 @@ on_news(void *arg, struct dr_record *r, struct dr_err *err)
 		s->plan->graph->tasks[task].record = r->at;
 	}
 	return 0;
+}
+
+int
+dr_stale_news(struct dr_stale *s, struct dr_err *err)
+{
+	return dr_journal_read(s->journal, true, on_news, s, NULL, err);
 }
 
 int
@@ -452,7 +461,7 @@ dr_stale_look(struct dr_stale *s, uint32_t task, struct dr_err *err)
 	enum dr_why why;
 	unsigned look;
 
-	if (dr_journal_read(s->journal, true, on_news, s, NULL, err))
+	if (dr_stale_news(s, err))
 		return -1;
 	/* A record from before will do for those that only seemed to be out of date: they, or what they read, were just being made. */
 	if (!(s->seen[task] & SEEN_NEWS) && (s->options.always || !(s->seen[task] & SEEN_RECORD)))

@@ -58,6 +58,11 @@ int dr_stale_rows(const struct dr_plan *pl, int state, bool dry, void (*tell)(vo
  * outputs' stamps are in the graph; 0: no; -1 with err. */
 int dr_stale_look(struct dr_stale *s, uint32_t task, struct dr_err *err);
 
+/* Has a run ended that was on beside us when this was last asked, or when all was checked? 0: no; 1: yes, and *died tells whether one of them
+ * had no time for a farewell, so that its tasks may still be there; -1 with err. `news`: the journal has grown since it was last read. Not
+ * if dry, and not without a lock. */
+int dr_stale_gone(struct dr_stale *s, bool news, bool *died, struct dr_err *err);
+
 /* Is a task that was stale only because of others (`certain` is not set) up to date after all, now that they are at their end? Looks at
  * nothing but the graph: DR_FILE_SAME of what they made, DR_FILE_ABSENT of what it made. */
 enum dr_fresh dr_stale_fresh(struct dr_stale *s, uint32_t task);

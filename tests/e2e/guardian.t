@@ -338,22 +338,8 @@ def is_not_called_dagrun(floor):
     equal(floor.finish('a task'), 0, 'exit')
 
 
-def both_die(floor):
-    """The next run ends what they left before it starts anything."""
-    stubborn(floor)
-    dagfile(3, './stays {arg} {out} && : >{out}')
-    floor.dagrun('-j3')
-    floor.reach(3, 'before')
-    watcher = guardian(floor.proc.pid)
-    left = [p for p in everybody(floor.proc.pid) if p != watcher]
-    floor.proc.send_signal(signal.SIGSTOP)
-    os.kill(watcher, signal.SIGKILL)
-    ended(watcher)
-    kill(floor)
-    equal(running(left), left, 'orphans that have gone already')
-    write('stays', '#!/bin/sh\nfor p in %s; do kill -0 $p 2>/dev/null && echo "alive $1 $p" >>seen; done\nexec ./work "$@"\n' %
-          ' '.join(str(p) for p in left), 0o755)
-    floor.dagrun('-j3')
+def finds_orphans_gone(floor, left):
+    """A run has begun, whose tasks tell who of `left` they have found alive."""
     floor.until(lambda: len(floor.started) == 3, 'the next run')
     # Zombies answer to kill -0; they are ours to wait for.
     seen = floor.text('seen').split('\n')[:-1] if os.path.exists('seen') else []
@@ -361,6 +347,49 @@ def both_die(floor):
     equal(running(left), [], 'orphans')
     equal(floor.finish('the next run'), 0, 'exit')
     nobody_left('at the end')
+
+
+def tell_of(left):
+    write('stays', '#!/bin/sh\nfor p in %s; do kill -0 $p 2>/dev/null && echo "alive $1 $p" >>seen; done\nexec ./work "$@"\n' %
+          ' '.join(str(p) for p in left), 0o755)
+
+
+def both_die(floor):
+    """The next run ends what they left before it starts anything, even if the kernel is not done with the guardian when that run begins."""
+    stubborn(floor)
+    dagfile(3, './stays {arg} {out} && : >{out}')
+    floor.dagrun('-j3')
+    floor.reach(3, 'before')
+    watcher = guardian(floor.proc.pid)
+    left = [p for p in everybody(floor.proc.pid) if p != watcher]
+    tell_of(left)
+    floor.proc.send_signal(signal.SIGSTOP)
+    os.kill(watcher, signal.SIGKILL)
+    kill(floor)
+    equal(running(left), left, 'orphans that have gone already')
+    floor.dagrun('-j3')
+    finds_orphans_gone(floor, left)
+
+
+def dies_beside(floor):
+    """A run that lives when the next one looks, and is then killed with its guardian: that one ends what they left before it takes over."""
+    stubborn(floor)
+    dagfile(3, './stays {arg} {out} && : >{out}')
+    floor.dagrun('-j3')
+    floor.reach(3, 'before')
+    watcher = guardian(floor.proc.pid)
+    left = [p for p in everybody(floor.proc.pid) if p != watcher]
+    tell_of(left)
+    os.kill(watcher, signal.SIGSTOP)
+    kill(floor)
+    runs = os.listdir('.dagrun/runs')
+    floor.dagrun('-j3')
+    while set(os.listdir('.dagrun/runs')) <= set(runs):
+        equal(floor.proc.poll(), None, 'the next run: ' + floor.text())
+        time.sleep(.001)
+    equal(running(left), left, 'orphans while their guardian is stopped')
+    os.kill(watcher, signal.SIGKILL)
+    finds_orphans_gone(floor, left)
 
 
 def ends_all(floor, sig):
@@ -447,7 +476,7 @@ def first_process(floor):
 TESTS = []
 for _s in STYLES:
     TESTS += [('%s %s' % (fn.__name__, _s), fn, _s) for fn in (tokens_back, leaves_nobody, at_moments, guardian_dies, guardian_is_stopped)]
-TESTS += [(fn.__name__, fn) for fn in (serves, under_make, shell_function, claims, signals_do_not_reach_it, is_not_called_dagrun, both_die,
+TESTS += [(fn.__name__, fn) for fn in (serves, under_make, shell_function, claims, signals_do_not_reach_it, is_not_called_dagrun, both_die, dies_beside,
                                        times_out, daemons_live, nested, first_process)]
 TESTS += [('ends_all ' + s.name, ends_all, s) for s in (signal.SIGINT, signal.SIGTERM)]
 
