@@ -61,6 +61,7 @@ struct dr_loop {
 
 	struct caught caught[SIGNALS_MAX];
 	int pipe[2];
+	int failed; /* errno of reading the pipe; 0: it can be read */
 	bool turning;
 	int64_t turned_at; /* while timers are called: what they were due at */
 };
@@ -123,6 +124,8 @@ read_signals(void *arg, int fd, short revents)
 		}
 		/* Less than there was room for was all; what has come since, poll tells. */
 	} while (n == (ssize_t)sizeof(bytes) || (n < 0 && errno == EINTR));
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+		l->failed = errno;
 	if (child && l->caught[SIGCHLD].fn)
 		l->caught[SIGCHLD].fn(l->caught[SIGCHLD].arg, SIGCHLD);
 }
@@ -435,5 +438,6 @@ dr_loop_turn(struct dr_loop *l, int64_t deadline, struct dr_err *err)
 		call_timers(l);
 	l->turning = false;
 	close_holes(l);
-	return 0;
+	/* What it would have told is lost; and it stays ready, so that no turn would ever wait again. */
+	return l->failed ? dr_err_sys(err, l->failed, "read which signals have come") : 0;
 }

@@ -611,8 +611,13 @@ turns(struct dr_run *r)
 		/* What has its record and no name must not be vouched for. */
 		if (!dr_publisher_owes(r->publisher))
 			wake = sooner(wake, dr_barrier_tick(r->barrier, now));
-		if (watch_tokens(r) || watch_barrier(r) || dr_loop_turn(r->loop, wake, r->err))
+		if (watch_tokens(r) || watch_barrier(r))
 			give_up(r);
+		/* Without events nothing tells that a task has ended: what runs is killed, and that is all. */
+		if (dr_loop_turn(r->loop, wake, r->err)) {
+			give_up(r);
+			break;
+		}
 	}
 	r->err = first;
 }

@@ -30,7 +30,7 @@ FAULTS = (
     ('write', 'ENOSPC'), ('write', 'EIO'), ('write', 'EDQUOT'), ('write', 'EINTR'), ('write', 'short'),
     ('open', 'EMFILE'), ('open', 'ENFILE'), ('open', 'ENOSPC'), ('open', 'EIO'),
     ('rename', 'EIO'), ('rename', 'ENOSPC'), ('fsync', 'EIO'), ('spawn', 'EAGAIN'), ('spawn', 'ENOMEM'),
-    ('mmap', 'ENOMEM'), ('mkdir', 'ENOSPC'), ('mkdir', 'EROFS'), ('read', 'EIO'), ('read', 'EINTR'))
+    ('mmap', 'ENOMEM'), ('mkdir', 'ENOSPC'), ('mkdir', 'EROFS'), ('read', 'EIO'), ('read', 'EINTR'), ('pipe-read', 'EIO'))
 # A call that is interrupted is made again, as often as it takes.
 ONCE = ('EINTR',)
 
@@ -78,6 +78,8 @@ class Fault:
 
 def range_of(run, kind):
     """Of the calls of a kind those that are not the loader's, and one more, which only a resume may make."""
+    if kind == 'pipe-read':
+        return 1, sum(c in CALLS['read'] for c in run.calls) - sum(c in CALLS['read'] for c in run.can_fail)
     loader = run.can_fail.index('rt_sigaction') if 'rt_sigaction' in run.can_fail else 0
     before = sum(c in CALLS[kind] for c in run.can_fail[:loader])
     return before + 1, sum(c in CALLS[kind] for c in run.can_fail)

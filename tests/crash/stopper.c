@@ -14,7 +14,7 @@
  *	-a wait|kill|leave	those who are left then: run on and are waited for, are killed, are left (to
  *				whom orphans go)
  *	-e CALL=HOW,WHEN[+]	the WHEN-th call of a kind (from 1), and with + all behind it, fail: HOW is an
- *				errno's name, or `short` for half a write. Kinds: calls.h
+ *				errno's name, or `short` for half a write. Kinds: calls.h; and pipe-read
  *	-l FILE			names of the target's calls, one a line; a '-' behind it: -e leaves it alone
  *	-w SECONDS		then everything is ended, and it exits 98
  *	-o FILE			what came to pass, one line:
@@ -214,29 +214,34 @@ fail_result(const struct stopper *s, struct thread *t)
 static bool
 to_fail(struct stopper *s, const struct call *c)
 {
-	if (!s->kind || !c->name || (strcmp(c->kind, s->kind) != 0 && strcmp(c->name, s->kind) != 0))
+	if (!s->kind || !c->name ||
+	    (strcmp(c->kind, s->kind) != 0 && strcmp(c->name, s->kind) != 0 && strcmp(s->kind, "pipe-read") != 0))
 		return false;
 	s->n_kind++;
 	return s->ever ? s->n_kind >= s->when : s->n_kind == s->when;
 }
 
-/* Of reads and writes only those of files are made to fail, and not of what was open before: a pipe to oneself has
- * no disk that could be full. */
+/* Is it one of these, and not one that was open before? */
 static bool
-of_a_file(pid_t tid, uint64_t fd)
+is_a(mode_t type, pid_t tid, uint64_t fd)
 {
 	char path[64];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)tid, (int)fd);
-	return fd > 2 && !stat(path, &st) && S_ISREG(st.st_mode);
+	return fd > 2 && !stat(path, &st) && (st.st_mode & S_IFMT) == type;
 }
 
+/* Of reads and writes only those of files are made to fail: a pipe to oneself has no disk that could be full. Unless
+ * reads of pipes are asked for. */
 static bool
-can_fail(pid_t tid, const struct call *c, const struct ptrace_syscall_info *info)
+can_fail(const struct stopper *s, pid_t tid, const struct call *c, const struct ptrace_syscall_info *info)
 {
-	return !c->name || (strcmp(c->kind, "read") != 0 && strcmp(c->kind, "write") != 0) ||
-	       of_a_file(tid, info->entry.args[0]);
+	bool reads = c->name && strcmp(c->kind, "read") == 0;
+
+	if (s->kind && strcmp(s->kind, "pipe-read") == 0)
+		return reads && is_a(S_IFIFO, tid, info->entry.args[0]);
+	return !c->name || (!reads && strcmp(c->kind, "write") != 0) || is_a(S_IFREG, tid, info->entry.args[0]);
 }
 
 /* That of the target's threads, a new one if it is not known yet. */
@@ -273,7 +278,7 @@ static void
 at_entry(struct stopper *s, struct thread *t, const struct ptrace_syscall_info *info)
 {
 	const struct call *c = call_of(info->entry.nr);
-	bool can = (s->list || s->kind) && can_fail(t->tid, c, info);
+	bool can = (s->list || s->kind) && can_fail(s, t->tid, c, info);
 
 	t->nr = info->entry.nr;
 	t->n = ++s->n;

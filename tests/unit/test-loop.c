@@ -518,6 +518,32 @@ descriptors_close_on_exec(void **state)
 	dr_loop_free(NULL);
 }
 
+/* Without signals nothing is told of children any more: an error, and no turn that ends at once for ever. */
+static void
+signals_that_cannot_be_read_are_an_error(void **state)
+{
+	struct dr_err err = { 0 };
+	struct dr_loop *l;
+	int pipe = dup(0), dir;
+
+	(void)state;
+	assert_true(pipe >= 0);
+	assert_int_equal(close(pipe), 0);
+	l = dr_loop_new(NULL);
+	assert_non_null(l);
+	assert_true(fcntl(pipe, F_GETFD) >= 0); /* the lowest free number was its */
+	dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir >= 0);
+	assert_int_equal(dup2(dir, pipe), pipe); /* ready to be read at all times, and cannot be */
+	assert_int_equal(dr_loop_turn(l, dr_now() + 60 * second, &err), -1);
+	assert_int_equal(err.code, DR_SYSTEM);
+	assert_int_equal(err.sys, EISDIR);
+	assert_non_null(strstr(err.msg, "signals"));
+	assert_int_equal(dr_loop_turn(l, dr_now() + 60 * second, &err), -1);
+	dr_close(&dir);
+	dr_loop_free(l);
+}
+
 int
 main(void)
 {
@@ -538,6 +564,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(blocked_arrives_nevertheless, setup, teardown),
 		cmocka_unit_test_setup_teardown(children_ends_are_told, setup, teardown),
 		cmocka_unit_test(descriptors_close_on_exec),
+		cmocka_unit_test(signals_that_cannot_be_read_are_an_error),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
