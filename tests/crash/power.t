@@ -3,7 +3,9 @@
 # end of each task, with what was written synced in part before; it is mounted again, journal-tool tells of another start of the machine, and
 # the same command makes what is right. With --durable nothing that had its name is made twice.
 #
-# power.t [--all]: for root, where loop devices can be had; some of the points without --all. Else skipped, with a word.
+# power.t [--all] [--points N] [--seed N]: for root, where loop devices can be had. Twelve of the points, or as many as are asked for, by
+# chance. Else skipped, with a word.
+import argparse
 import os
 import random
 import shutil
@@ -140,10 +142,11 @@ def point(disk, cut, part, durable, earlier):
     try:
         fill(disk.place)
         if earlier:
-            # Once before, with other inputs, and all of that on the disk.
+            # Once before, with other inputs, and all of that on the disk, which the journal says or not.
             with open(disk.place + '/in/3', 'wb') as f:
                 f.write(b'old' * 20000)
-            call(DAGRUN, '-j2', '-s', cwd=disk.place, env=dict(env, CUT='x x'))
+            call(DAGRUN, '-j2', '-s', *(['--durable'] if earlier == 'known' else []), cwd=disk.place,
+                 env=dict(env, CUT='x x'))
             os.sync()
             with open(disk.place + '/in/3', 'wb') as f:
                 f.write(content(3))
@@ -185,7 +188,7 @@ def point(disk, cut, part, durable, earlier):
 def points():
     cuts = ['m%d %s' % (i, when) for i in range(1, LEAVES + 1) for when in ('begin', 'middle', 'end')] + ['merge middle']
     return [(cut, part, durable, earlier) for cut in cuts for part in ('none', 'journal', 'outputs', 'both')
-            for durable in (False, True) for earlier in (False, True)]
+            for durable in (False, True) for earlier in (None, 'unknown', 'known')]
 
 
 def main():
@@ -194,9 +197,14 @@ def main():
     with open('cutter', 'w') as f:
         f.write(CUT)
     os.chmod('cutter', 0o755)
+    options = argparse.ArgumentParser()
+    options.add_argument('--all', action='store_true')
+    options.add_argument('--points', type=int, default=12)
+    options.add_argument('--seed', type=int, default=1)
+    options = options.parse_args()
     todo = points()
-    if '--all' not in sys.argv:
-        todo = random.Random(1).sample(todo, 12)
+    if not options.all:
+        todo = random.Random(options.seed).sample(todo, min(options.points, len(todo)))
     bad = tried = 0
     for kind in ('ext4', 'xfs'):
         if not shutil.which('mkfs.' + kind):

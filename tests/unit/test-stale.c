@@ -1585,7 +1585,7 @@ contents_after_another_boot(void **state)
 	boots(w, NEW_BOOT);
 	/* The same length and time, and zeros. */
 	snprintf(get(w, "m/b")->content, sizeof(w->disk.files[0].content), "?%s", "ade");
-	/* Cut: no change by hand, as its time is before the machine was up. */
+	/* Cut: no change by hand, although it differs from its record. */
 	get(w, "m/c")->content[0] = '\0';
 	get(w, "m/c")->stamp.size = 0;
 	w->options.dry = true;
@@ -1602,6 +1602,48 @@ contents_after_another_boot(void **state)
 	put(w, "m/b", "by hand");
 	make(w, place_task(w->p, "m", 2), (struct done){ .run = 1, .hashed = true });
 	expect(w, base, "all/1.1:INPUT all:INPUT");
+	assert_true(w->counts.changed == 1);
+}
+
+/* What differs from a record that nobody vouches for is torn, unless it is certain that it is not. */
+static void
+torn_whatever_the_clock_says(void **state)
+{
+	struct world *w = *state;
+	struct done how = { .run = 1, .hashed = true };
+
+	inputs(w);
+	place_plan(w->p, base);
+	say_boot(w, 1, OLD_BOOT);
+	/* The clock was set back: the machine seems to have been up when this was made. */
+	boots(w, NEW_BOOT);
+	how.ms = w->now / 1000000;
+	for (uint32_t i = 0; i < 3; i++)
+		make(w, place_task(w->p, "m", i), how);
+	make(w, place_task(w->p, "all", 0), how);
+	make(w, place_task(w->p, "all", 1), how);
+	say_run(w, DR_REC_BYE, 1, 11);
+	put(w, "m/b", "");
+	expect(w, base, "m/b:UNSYNCED all/1.1:INPUT all:UPSTREAM");
+	assert_int_equal(w->disk.hashed, 3);
+	expect(w, base, "m/b:UNSYNCED all/1.1:INPUT all:UPSTREAM");
+	assert_int_equal(w->disk.hashed, 0);
+	/* A right clock, and a run that was cut off: it may have been that. */
+	how.ms = 0;
+	make(w, place_task(w->p, "m", 1), how);
+	make(w, place_task(w->p, "all", 0), how);
+	make(w, place_task(w->p, "all", 1), how);
+	say_boot(w, 2, OLD_BOOT);
+	assert_int_equal(dr_journal_flush(w->journal, &w->p->err), 0);
+	boots(w, NEW_BOOT);
+	put(w, "m/b", "");
+	w->options.dry = true;
+	expect(w, base, "m/b:UNSYNCED all/1.1:INPUT all:UPSTREAM");
+	w->options.dry = false;
+	/* And none was: it is somebody's. */
+	say_run(w, DR_REC_BYE, 2, 12);
+	assert_int_equal(dr_journal_flush(w->journal, &w->p->err), 0);
+	expect(w, base, "all/1.1:INPUT all:UPSTREAM");
 	assert_true(w->counts.changed == 1);
 }
 
@@ -1625,9 +1667,16 @@ written_by_a_lost_run(void **state)
 	lost.when = w->now;
 	assert_int_equal(dr_journal_add_run(w->journal, DR_REC_RUN, &lost), 0);
 	assert_int_equal(dr_journal_flush(w->journal, &w->p->err), 0);
-	put(w, "m/a", "torn");
+	w->now++;
 	boots(w, NEW_BOOT);
+	put(w, "m/a", "torn");
 	w->options.dry = true;
+	/* Written since the start of the machine, if the clock is right; if not, nothing is known. */
+	expect(w, base, "all/1.1:INPUT all:UPSTREAM");
+	assert_true(w->counts.changed == 2);
+	w->options.boot.began = lost.when;
+	expect(w, base, "m/a:UNSYNCED all/1.1:INPUT all:UPSTREAM");
+	w->options.boot.began = w->now;
 	expect(w, base, "m/a:UNSYNCED all/1.1:INPUT all:UPSTREAM");
 	w->options.dry = false;
 	expect(w, base, "m/a:UNSYNCED all/1.1:INPUT all:UPSTREAM");
@@ -1685,6 +1734,7 @@ main(void)
 		TEST(a_damaged_record),
 		TEST(records_of_another_boot),
 		TEST(contents_after_another_boot),
+		TEST(torn_whatever_the_clock_says),
 		TEST(written_by_a_lost_run),
 	};
 
