@@ -14,12 +14,14 @@
 #include <unistd.h>
 
 #define USE_MASK ((UINT64_C(1) << 30) - 1)
+#define SELF_BASE ((INT64_C(1) << 30) + 1)
+#define SELF_MASK ((UINT64_C(1) << 29) - 1)
 #define RUN_BASE (INT64_C(1) << 31)
 #define TASK_BASE (INT64_C(1) << 32)
 #define TASK_MASK ((UINT64_C(1) << 62) - 1)
 
-/* Between two tries for the state's byte: a compaction takes some tenths of a second. */
-enum { STEP_NS = 10000000 };
+/* Between two tries for the state's byte: a compaction takes some tenths of a second. And between two looks whether a guardian has finished. */
+enum { STEP_NS = 10000000, GUARDIAN_STEP_NS = 2000000 };
 
 /* A task's byte (less TASK_BASE) and how often we hold it. */
 struct claim {
@@ -29,6 +31,7 @@ struct claim {
 
 struct dr_lock {
 	int fd;
+	int self;   /* a description that nobody inherits, with a byte that says that this very process lives. -1: none */
 	bool alone; /* the file system knows no locks */
 	uint64_t run;
 	/* A claim that was released keeps its place with a count of 0 until the array is full. */
@@ -65,6 +68,12 @@ static int64_t
 run_byte(uint64_t run)
 {
 	return RUN_BASE + (int64_t)(run & (uint64_t)(RUN_BASE - 1));
+}
+
+static int64_t
+self_byte(uint64_t run)
+{
+	return SELF_BASE + (int64_t)(run & SELF_MASK);
 }
 
 static int64_t
@@ -128,6 +137,19 @@ refused(int e)
 	return e == ENOLCK || e == EOPNOTSUPP || e == ENOTSUP || e == EINVAL || e == ENOSYS;
 }
 
+/* A step, or what is left of the time; false: nothing is left. */
+static bool
+pause_until(int64_t deadline, int64_t step)
+{
+	int64_t left = deadline - dr_now();
+	struct timespec t = { .tv_nsec = (long)(left < step ? left : step) };
+
+	if (left <= 0)
+		return false;
+	nanosleep(&t, NULL);
+	return true;
+}
+
 /* Takes a byte, shared: 0, or -1 with errno. Tries in steps: F_OFD_SETLKW has no limit of time, and an alarm
  * would need a signal that is not ours. */
 static int
@@ -136,19 +158,12 @@ share(int fd, int64_t byte, int64_t wait)
 	const int64_t deadline = dr_now() + (wait > 0 ? wait : 0);
 
 	while (set_byte(fd, F_RDLCK, byte)) {
-		struct timespec step = { .tv_nsec = STEP_NS };
-		int64_t left;
-
 		if (errno != EAGAIN)
 			return -1;
-		left = deadline - dr_now();
-		if (left <= 0) {
+		if (!pause_until(deadline, STEP_NS)) {
 			errno = EAGAIN;
 			return -1;
 		}
-		if (left < STEP_NS)
-			step.tv_nsec = (long)left;
-		nanosleep(&step, NULL);
 	}
 	return 0;
 }
@@ -164,7 +179,8 @@ dr_lock_open(int state_dir, uint64_t run, int64_t wait, struct dr_lock **out, bo
 		return dr_err_nomem(err);
 	l->run = run;
 	l->fd = openat(state_dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
-	if (l->fd < 0) {
+	l->self = l->fd < 0 ? -1 : openat(state_dir, "lock", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (l->fd < 0 || l->self < 0) {
 		dr_err_sys(err, errno, "open .dagrun/lock");
 		goto fail;
 	}
@@ -183,7 +199,7 @@ dr_lock_open(int state_dir, uint64_t run, int64_t wait, struct dr_lock **out, bo
 		l->alone = true;
 	}
 	/* Shared, as two runs may have numbers with the same byte: then each lives as long as either does. */
-	if (!l->alone && set_byte(l->fd, F_RDLCK, run_byte(run))) {
+	if (!l->alone && (set_byte(l->self, F_RDLCK, self_byte(run)) || set_byte(l->fd, F_RDLCK, run_byte(run)))) {
 		dr_err_sys(err, errno, "lock .dagrun/lock");
 		goto fail;
 	}
@@ -210,6 +226,7 @@ dr_lock_look(int state_dir, struct dr_lock **out, struct dr_err *err)
 		return dr_err_nomem(err);
 	}
 	l->fd = fd;
+	l->self = -1;
 	*out = l;
 	return 0;
 }
@@ -221,6 +238,8 @@ dr_lock_close(struct dr_lock *l)
 		return;
 	/* Unlocks nothing: others may have inherited the description, and their claims with it. */
 	dr_close(&l->fd);
+	/* After it: a run that is seen without this byte has died. */
+	dr_close(&l->self);
 	dr_map_free(&l->map);
 	free(l->claims);
 	free(l);
@@ -236,6 +255,18 @@ bool
 dr_lock_alive(struct dr_lock *l, uint64_t run)
 {
 	return run == l->run || held_by_other(l, run_byte(run));
+}
+
+bool
+dr_lock_await_guardian(struct dr_lock *l, uint64_t run, int64_t wait)
+{
+	const int64_t deadline = dr_now() + wait;
+
+	while (dr_lock_alive(l, run)) {
+		if (run == l->run || held_by_other(l, self_byte(run)) || !pause_until(deadline, GUARDIAN_STEP_NS))
+			return false;
+	}
+	return true;
 }
 
 /* Drops the claims that are held no longer, so that memory follows those held at a time and not those ever

@@ -5,6 +5,8 @@
  * byte 0: the state itself: shared by every run, exclusive for compaction
  * byte 1 + key mod 2^30: that stage is planned: shared by every run that may read its outputs, exclusive while
  * one removes some
+ * byte 2^30 + 1 + run mod 2^29: the process of this run lives (shared). On a description of its own, which nobody inherits: the guardian
+ * holds what the other bytes say until it has ended the tasks of a run that died
  * byte 2^31 + run mod 2^31: this run is alive (shared, as two numbers may have one byte)
  * byte 2^32 + identity mod 2^62: that task is being made */
 #ifndef DR_LOCK_H
@@ -31,6 +33,8 @@ int dr_lock_fd(const struct dr_lock *l);
 
 /* Is the run with this number alive? */
 bool dr_lock_alive(struct dr_lock *l, uint64_t run);
+/* Where the run's process has died and its guardian is still at it, waits until that has finished, at most `wait` ns. Is the run dead now? */
+bool dr_lock_await_guardian(struct dr_lock *l, uint64_t run, int64_t wait);
 /* 1: ours now; 0: another run has it; -1 with err. Claims of one run on the same byte are counted. */
 int dr_lock_claim(struct dr_lock *l, struct dr_hash128 id, struct dr_err *err);
 void dr_lock_release(struct dr_lock *l, struct dr_hash128 id);

@@ -10,6 +10,9 @@
 #include "plan-values.h"
 #include "stale-private.h"
 
+/* A guardian ends even those who are deaf to it within a second or two. */
+#define GUARDIAN_NS (INT64_C(10) * 1000000000)
+
 static bool
 is_dead(const struct dr_stale *s, uint64_t run)
 {
@@ -30,7 +33,8 @@ int
 dr_stale_find_dead(struct dr_stale *s, struct dr_err *err)
 {
 	for (uint32_t i = 0; i < s->n_runs; i++) {
-		if (lives(s, s->runs[i].run))
+		if (lives(s, s->runs[i].run) &&
+		    (s->options.dry || !dr_lock_await_guardian(s->options.lock, s->runs[i].run, GUARDIAN_NS)))
 			continue;
 		if (dr_grow(&s->dead, &s->cap_dead, (size_t)s->n_dead + 1, sizeof(*s->dead)))
 			return dr_err_nomem(err);

@@ -228,6 +228,38 @@ waiting_for_a_compaction(void **state)
 }
 
 /* Who inherits the description keeps the claims: that is what a guardian is for. */
+/* The other description stands for the guardian's, which it has from a run that is dead by now. */
+static void
+a_guardian_is_waited_for(void **state)
+{
+	const int64_t long_enough = INT64_C(60) * 1000000000;
+	struct dr_lock *a = run(*state, 1), *b = run(*state, 2);
+	int heir = dup(dr_lock_fd(b)), go[2];
+	char byte;
+	pid_t pid;
+
+	assert_false(dr_lock_await_guardian(a, 1, long_enough)); /* we live */
+	assert_false(dr_lock_await_guardian(a, 2, long_enough)); /* so does it, and nobody waits */
+	assert_true(dr_lock_await_guardian(a, 3, long_enough));
+	dr_lock_close(b);
+	assert_true(dr_lock_alive(a, 2));
+	assert_false(dr_lock_await_guardian(a, 2, 1000000));
+	assert_int_equal(pipe(go), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		_exit(read(go[0], &byte, 1) != 0);
+	}
+	close(go[0]);
+	close(heir);
+	/* It holds the description as long as it waits for the end of the pipe. */
+	assert_false(dr_lock_await_guardian(a, 2, 1000000));
+	close(go[1]);
+	assert_true(dr_lock_await_guardian(a, 2, long_enough));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	dr_lock_close(a);
+}
+
 static void
 claims_outlive_us_in_an_heir(void **state)
 {
@@ -375,6 +407,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(many_claims, setup, teardown),
 		cmocka_unit_test_setup_teardown(exclusion, setup, teardown),
 		cmocka_unit_test_setup_teardown(waiting_for_a_compaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_guardian_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(claims_outlive_us_in_an_heir, setup, teardown),
 		cmocka_unit_test_setup_teardown(users_of_a_stage, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_file_is_close_on_exec_and_empty, setup, teardown),
