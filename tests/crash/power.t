@@ -88,12 +88,19 @@ class Disk:
             raise OSError(made.stdout.decode())
 
     def fresh(self):
-        # Another file each time: the device of the last one may not have gone yet.
-        if self.image:
-            os.remove(self.image)
+        return self.mount_copy(self.blank)
+
+    def again(self):
+        return self.mount_copy(self.image)
+
+    # Another file each time: the device of the last one, and what the kernel knows of its file system, may not have gone yet.
+    def mount_copy(self, of):
+        last = self.image
         self.n += 1
         self.image = os.path.abspath('%s.%d' % (self.kind, self.n))
-        call('cp', '--sparse=always', self.blank, self.image)
+        call('cp', '--sparse=always', of, self.image)
+        if last:
+            os.remove(last)
         return self.mount()
 
     def mount(self):
@@ -156,7 +163,7 @@ def point(disk, cut, part, durable, earlier):
             return None if earlier else 'the cut did not come: ' + first.stdout.decode(errors='replace')
     finally:
         disk.umount()
-    if not disk.mount():
+    if not disk.again():
         return 'cannot mount again'
     try:
         if os.path.exists(disk.place + '/.dagrun/journal'):
