@@ -154,58 +154,20 @@ is_vouched(const struct dr_stale *s, uint32_t task)
 	return s->options.lock && dr_lock_alive(s->options.lock, r->run);
 }
 
-static bool
-is_lost(const struct dr_stale *s, const struct dr_rec_run *r)
-{
-	return (r->boot.lo || r->boot.hi) && !is_boot(s, r->boot) &&
-	       !(s->options.lock && dr_lock_alive(s->options.lock, r->run));
-}
-
-/* Runs of an earlier boot that have said no farewell: they may have made things whose records are lost. */
-struct lost {
-	int64_t first, last; /* when they began; first is INT64_MAX where there are none */
-};
-
-static struct lost
-lost_runs(const struct dr_stale *s)
-{
-	struct lost l = { INT64_MAX, INT64_MIN };
-
-	for (uint32_t i = 0; i < s->n_runs; i++) {
-		if (!is_lost(s, &s->runs[i]))
-			continue;
-		l.first = s->runs[i].when < l.first ? s->runs[i].when : l.first;
-		l.last = s->runs[i].when > l.last ? s->runs[i].when : l.last;
-	}
-	return l;
-}
-
-/* Was a file written since the machine is up, hence by somebody, and not torn by the power cut? `known`
- * is a time that the machine's clock told before it was started anew. If the start seems to be no later,
- * the clock has been set back, as by a machine that keeps no time while it is off, and tells nothing. Of
- * a directory there is no time, but a hash. */
-static bool
-is_since_boot(const struct dr_stale *s, const struct dr_file *f, int64_t known)
-{
-	int64_t began = s->options.boot.began;
-
-	return !(f->flags & DR_FILE_TREE) && began > known && f->stamp.mtime >= began;
-}
-
 /* Is what stands there surely, or as good as, what the task wrote? Nobody vouches for the record: what
  * differs from it is torn, unless it is certain that somebody has changed it since: after the start of
  * the machine, and no run was cut off that could have been it. 1, 0, -1 without memory. */
 static int
 is_whole(struct dr_stale *s, uint32_t file, const struct dr_record *r, const struct dr_rec_file *f,
-	 const struct lost *lost)
+	 const struct dr_stale_lost *lost)
 {
 	const struct dr_file *now = &s->plan->graph->files[file];
 	struct dr_hash128 content;
 
 	if (now->flags & DR_FILE_ABSENT)
 		return 1;
-	if (!dr_stamp_same(&now->stamp, &f->stamp) && is_since_boot(s, now, r->task.end) &&
-	    now->stamp.mtime < lost->first)
+	if (!dr_stamp_same(&now->stamp, &f->stamp) && now->stamp.mtime < lost->first &&
+	    dr_stale_since_boot(s, &now->stamp, now->flags & DR_FILE_TREE, r->task.end))
 		return 1;
 	if (!(f->flags & DR_REC_HASHED) || now->stamp.size != f->stamp.size)
 		return 0;
@@ -218,7 +180,7 @@ is_whole(struct dr_stale *s, uint32_t file, const struct dr_record *r, const str
 
 /* All outputs of a task. 1, 0, -1 with err. */
 static int
-are_whole(struct dr_stale *s, uint32_t task, const struct lost *lost, struct dr_err *err)
+are_whole(struct dr_stale *s, uint32_t task, const struct dr_stale_lost *lost, struct dr_err *err)
 {
 	const struct dr_task *t = &s->plan->graph->tasks[task];
 	const uint32_t *out = dr_graph_outputs(s->plan->graph, task);
@@ -251,51 +213,13 @@ vouch(struct dr_stale *s, uint32_t task, struct dr_err *err)
 	return dr_journal_add_barrier(s->journal, &rec) ? dr_err_nomem(err) : 0;
 }
 
-/* Does an output that differs from its record come from such a run, rather than from somebody's hand? */
-static bool
-is_of_lost(const struct dr_stale *s, uint32_t task, const struct lost *lost)
-{
-	const struct dr_graph *g = s->plan->graph;
-	const uint32_t *out = dr_graph_outputs(g, task);
-
-	for (uint32_t i = 0; i < g->tasks[task].n_out; i++) {
-		const struct dr_file *f = &g->files[out[i]];
-
-		if (f->flags & DR_FILE_ABSENT)
-			continue;
-		if ((f->flags & DR_FILE_TREE) ||
-		    (f->stamp.mtime >= lost->first && !is_since_boot(s, f, lost->last)))
-			return true;
-	}
-	return false;
-}
-
-/* What stands there has taken the place of what the record tells. That is forgotten, as with the farewell of the run that made it, which
- * follows, the next look would take it for a change by hand. */
-static int
-forget_lost(struct dr_stale *s, const struct lost *lost, struct dr_err *err)
-{
-	struct dr_graph *g = s->plan->graph;
-
-	for (uint32_t t = 0; lost->first != INT64_MAX && t < g->n_tasks; t++) {
-		if ((s->seen[t] & (SEEN_RECORD | SEEN_CHANGED)) != (SEEN_RECORD | SEEN_CHANGED) ||
-		    !is_of_lost(s, t, lost))
-			continue;
-		s->seen[t] |= SEEN_UNSYNCED;
-		s->unsynced += g->tasks[t].n_out;
-		if (!s->options.dry && dr_journal_add_id(s->journal, DR_REC_FORGET, g->tasks[t].id))
-			return dr_err_nomem(err);
-	}
-	return 0;
-}
-
 int
 dr_stale_distrust(struct dr_stale *s, struct dr_err *err)
 {
 	struct dr_graph *g = s->plan->graph;
-	struct lost lost = lost_runs(s);
+	struct dr_stale_lost lost = dr_stale_lost_runs(s);
 
-	if (knows_boot(s) && forget_lost(s, &lost, err))
+	if (knows_boot(s) && dr_stale_forget_lost(s, &lost, err))
 		return -1;
 	for (uint32_t t = 0; s->boots.by && t < g->n_tasks; t++) {
 		int whole;

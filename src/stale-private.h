@@ -72,6 +72,18 @@ int dr_stale_boot_run(struct dr_stale *s, const struct dr_rec_run *run, struct d
 void dr_stale_boot_barrier(struct dr_stale *s, const struct dr_record *r);
 int dr_stale_boot_done(struct dr_stale *s, uint32_t task, uint64_t run, struct dr_err *err);
 int dr_stale_distrust(struct dr_stale *s, struct dr_err *err);
+/* stale-lost.c. Runs of an earlier boot that have said no farewell: they may have made things whose records are lost. */
+struct dr_stale_lost {
+	int64_t first, last; /* when they began; first is INT64_MAX where there are none */
+};
+struct dr_stale_lost dr_stale_lost_runs(const struct dr_stale *s);
+/* Was a file written since the machine is up, hence by somebody, and not torn by the power cut? `known` is a time that
+ * the machine's clock told before it was started anew. If the start seems to be no later, the clock has been set back,
+ * as on a machine that keeps no time while it is off, and tells nothing. Of a directory there is no time, but a hash. */
+bool dr_stale_since_boot(const struct dr_stale *s, const struct dr_stamp *st, bool tree, int64_t known);
+/* What such a run has put in the place of what a record tells is made again: the record is forgotten, on the disk, before
+ * the run's farewell is said. 0, or -1 with err. */
+int dr_stale_forget_lost(struct dr_stale *s, const struct dr_stale_lost *lost, struct dr_err *err);
 
 /* stale-refuse.c. What must not be begun: missing and unreadable inputs, outputs that stand without a record. -1 with diags. */
 int dr_stale_refuse(struct dr_stale *s, struct dr_diags *diags, struct dr_err *err);

@@ -1649,9 +1649,8 @@ torn_whatever_the_clock_says(void **state)
 
 /* A run of which the power cut has left nothing but its beginning has put something in the place of what is recorded. */
 static void
-written_by_a_lost_run(void **state)
+lose_a_run(struct world *w)
 {
-	struct world *w = *state;
 	struct dr_rec_run lost = { .run = 2, .boot = { OLD_BOOT, 0 } };
 
 	inputs(w);
@@ -1667,6 +1666,16 @@ written_by_a_lost_run(void **state)
 	lost.when = w->now;
 	assert_int_equal(dr_journal_add_run(w->journal, DR_REC_RUN, &lost), 0);
 	assert_int_equal(dr_journal_flush(w->journal, &w->p->err), 0);
+}
+
+static void
+written_by_a_lost_run(void **state)
+{
+	struct world *w = *state;
+	int64_t lost;
+
+	lose_a_run(w);
+	lost = w->now;
 	w->now++;
 	boots(w, NEW_BOOT);
 	put(w, "m/a", "torn");
@@ -1674,7 +1683,7 @@ written_by_a_lost_run(void **state)
 	/* Written since the start of the machine, if the clock is right; if not, nothing is known. */
 	expect(w, base, "all/1.1:INPUT all:UPSTREAM");
 	assert_true(w->counts.changed == 2);
-	w->options.boot.began = lost.when;
+	w->options.boot.began = lost;
 	expect(w, base, "m/a:UNSYNCED all/1.1:INPUT all:UPSTREAM");
 	w->options.boot.began = w->now;
 	expect(w, base, "m/a:UNSYNCED all/1.1:INPUT all:UPSTREAM");
@@ -1683,6 +1692,25 @@ written_by_a_lost_run(void **state)
 	assert_true(w->counts.unsynced == 1 && w->counts.changed == 1);
 	/* The farewell has been said, and it is not forgotten. */
 	expect(w, base, "m/a:NEVER all/1.1:INPUT all:UPSTREAM");
+}
+
+/* The run that says the farewell knows nothing of the tasks whose outputs the lost one has replaced. */
+static void
+forgotten_for_others(void **state)
+{
+	static const char third[] = HEAD("c") MAP("tool {in} > {out}");
+	struct world *w = *state;
+
+	lose_a_run(w);
+	put(w, "m/a", "torn");
+	boots(w, NEW_BOOT);
+	w->options.dry = true;
+	expect(w, third, "");
+	assert_false(dr_journal_pending(w->journal));
+	w->options.dry = false;
+	expect(w, third, "");
+	expect(w, base, "m/a:NEVER all/1.1:INPUT all:UPSTREAM");
+	assert_true(w->counts.changed == 1);
 }
 
 int
@@ -1736,6 +1764,7 @@ main(void)
 		TEST(contents_after_another_boot),
 		TEST(torn_whatever_the_clock_says),
 		TEST(written_by_a_lost_run),
+		TEST(forgotten_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
