@@ -41,6 +41,19 @@ is_needed(const struct dr_graph *g, uint32_t task, const uint8_t *likely)
 	return false;
 }
 
+/* Will it be known whether what is gone came out as it was? Its record has to have the hash; and what is to stay gets another time. */
+static bool
+is_known_again(const struct dr_stale *s, uint32_t task)
+{
+	const struct dr_graph *g = s->plan->graph;
+	const uint32_t *out = dr_graph_outputs(g, task);
+
+	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
+		if ((g->files[out[i]].flags & DR_FILE_ABSENT) && (g->files[out[i]].flags & (DR_FILE_KEEP | DR_FILE_TARGET)))
+			return false;
+	return (s->seen[task] & SEEN_HASHED) != 0;
+}
+
 /* Do several tasks read what this one makes? If that could not be known again, those that went on as if it were there were wrong to. */
 static bool
 is_shared(const struct dr_stale *s, uint32_t task)
@@ -49,7 +62,7 @@ is_shared(const struct dr_stale *s, uint32_t task)
 	const uint32_t *out = dr_graph_outputs(g, task);
 	uint32_t reader = DR_NONE;
 
-	if (s->seen[task] & SEEN_HASHED)
+	if (is_known_again(s, task))
 		return false;
 	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
 		for (uint32_t c = g->first_consumer[out[i]]; c < g->first_consumer[out[i] + 1]; c++) {

@@ -131,6 +131,42 @@ case_generations_of_two_dagfiles()
 	is two B
 }
 
+# One of the outputs that stay is gone. The task runs for the sake of one that reads the other output; those that read this one see that it
+# is another, in the same run.
+case_lost_beside_another()
+{
+	mkdir in
+	for i in a b c d; do echo $i >in/$i; done
+	cat >Dagfile <<-'END'
+		args r
+		  list = a b c d
+		map m
+		  each    = r
+		  in      = in/{arg}
+		  out     = m/{arg}
+		  out.two = t/{arg}
+		  run     =
+		    cp {in} {out}
+		    echo x >{out.two}
+		merge all
+		  each   = m
+		  fan-in = all
+		  out    = all
+		  run    = cat {in} > {out}
+		merge pairs
+		  each  = m.two
+		  shape = rounds
+		  out   = pairs
+		  run   = cat {in} > {out}
+	END
+	"$DAGRUN" -s -j1 || fail 'the first run'
+	rm t/d
+	echo C >in/c
+	"$DAGRUN" -s -j1 || fail 'the second run'
+	is all $'a\nb\nC\nd'
+	"$DAGRUN" -q || fail "not all was made: $("$DAGRUN" -n --explain 2>&1)"
+}
+
 case_one_of_several_outputs()
 {
 	echo 'first second' >in
