@@ -100,6 +100,43 @@ dr_stale_certain(struct dr_stale *s, struct dr_err *err)
 	return 0;
 }
 
+/* Does it read something that is not there, and of which the last record came behind its own? */
+static bool
+reads_later(const struct dr_graph *g, uint32_t task)
+{
+	const uint32_t *in = dr_graph_inputs(g, task);
+
+	for (uint32_t i = 0; i < g->tasks[task].n_in + g->tasks[task].n_uses; i++) {
+		const struct dr_file *f = &g->files[in[i]];
+
+		if (f->producer != DR_NONE && (f->flags & DR_FILE_ABSENT) &&
+		    g->tasks[f->producer].record != UINT64_MAX && g->tasks[f->producer].record > g->tasks[task].record)
+			return true;
+	}
+	return false;
+}
+
+int
+dr_stale_look_back(struct dr_stale *s, struct dr_err *err)
+{
+	struct dr_graph *g = s->plan->graph;
+
+	for (uint32_t t = 0; t < g->n_tasks; t++) {
+		struct dr_record r;
+		enum dr_why why;
+		unsigned look;
+
+		if (g->tasks[t].record == UINT64_MAX || !reads_later(g, t))
+			continue;
+		if (dr_journal_at(s->journal, g->tasks[t].record, &r, err) ||
+		    dr_compare_record(&s->compare, t, &r, &why, &look, NULL, err))
+			return -1;
+		g->tasks[t].why = (uint8_t)why;
+		s->seen[t] = (uint16_t)((s->seen[t] & ~SEEN_GRAVE) | (s->compare.grave || why == DR_WHY_INPUTS ? SEEN_GRAVE : 0));
+	}
+	return 0;
+}
+
 enum dr_fresh
 dr_stale_fresh(struct dr_stale *s, uint32_t task)
 {

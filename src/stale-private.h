@@ -63,7 +63,10 @@ void dr_stale_farewell(struct dr_stale *s);
 /* stale.c. Reads what was appended to the journal. 0 or -1. */
 int dr_stale_news(struct dr_stale *s, struct dr_err *err);
 
-/* stale-fresh.c. Tells which of the stale tasks will run whatever becomes of the others. 0 or -1 without memory. */
+/* stale-fresh.c. Holds those tasks against their records once more that read what is not there, and was recorded behind them: what came
+ * out as it was when it was made again has its last record there, and compaction keeps only that. 0 or -1. */
+int dr_stale_look_back(struct dr_stale *s, struct dr_err *err);
+/* Tells which of the stale tasks will run whatever becomes of the others. 0 or -1 without memory. */
 int dr_stale_certain(struct dr_stale *s, struct dr_err *err);
 /* stale-boot.c. Told of every record, in order; then distrust marks what nobody vouches for. -1 with err. */
 void dr_stale_boots_reset(struct dr_stale *s);

@@ -221,7 +221,9 @@ stream(struct dr_stale *s, struct dr_err *err)
 		return 0;
 	dr_journal_rewind(s->journal);
 	/* Nobody goes on with a record that ends too early if nobody is there. */
-	return dr_journal_read(s->journal, !s->options.lock || dr_lock_shared(s->options.lock), on_record, s, &s->damaged, err);
+	if (dr_journal_read(s->journal, !s->options.lock || dr_lock_shared(s->options.lock), on_record, s, &s->damaged, err))
+		return -1;
+	return dr_stale_look_back(s, err);
 }
 
 /* Verdicts. */

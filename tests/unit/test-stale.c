@@ -770,6 +770,28 @@ reclaimed_is_as_good_as_there(void **state)
 	expect(w, base, "m/c:INPUT all/1.1:LOST all:INPUT");
 }
 
+/* It came out as it was when it was made again, so what had read it did not run: its only record stands behind theirs then. */
+static void
+reclaimed_and_recorded_behind_its_readers(void **state)
+{
+	struct world *w = *state;
+	bool done = false;
+	char path[300];
+
+	inputs(w);
+	made(w, base);
+	snprintf(path, sizeof(path), "%s", inner(w));
+	say_done(w, place_task(w->p, "all", 0), (struct done){ 0 });
+	say_id(w, DR_REC_RECLAIM, place_task(w->p, "all", 0));
+	drop(w, path);
+	expect(w, base, "");
+	assert_int_equal(dr_journal_compact(w->journal, true, &done, &w->p->err), 0);
+	assert_true(done);
+	expect(w, base, "");
+	put(w, "in/c", "new");
+	expect(w, base, "m/c:INPUT all/1.1:NEEDED all:UPSTREAM");
+}
+
 /* An input with a hash, in a stage that goes by content. */
 static void
 inputs_by_content(void **state)
@@ -1733,6 +1755,7 @@ main(void)
 		TEST(a_target_is_lost),
 		TEST(an_intermediate_is_lost),
 		TEST(reclaimed_is_as_good_as_there),
+		TEST(reclaimed_and_recorded_behind_its_readers),
 		TEST(inputs_by_content),
 		TEST(what_is_certain),
 		TEST(needed_again_and_its_consumers),
