@@ -50,7 +50,7 @@ _dagrun_value()
 	--explain) _dagrun_targets ;;
 	-O | --output-sync) choices='none line target recurse' ;;
 	--fan-in) choices='all 2 4 8 16 32' ;;
-	--keep) choices='yes no' ;;
+	--keep) choices='yes no level' ;;
 	--graph) choices='text dot svg html mermaid json' ;;
 	--export) choices='make ninja json' ;;
 	--jobserver-style) choices='both pipe fifo none' ;;

@@ -93,7 +93,7 @@ const struct dr_option dr_option_table[OPTIONS] = {
 	[OPT_MEMORY] = { 0, "memory", DR_ARG_NEEDED, "SIZE", "memory that a task needs: 500M, 8G" },
 	[OPT_RETRIES] = { 0, "retries", DR_ARG_NEEDED, "N", "further tries after a failure (0)" },
 	[OPT_TIMEOUT] = { 0, "timeout", DR_ARG_NEEDED, "TIME", "end a task that takes longer: 90s, 5m, 2h" },
-	[OPT_KEEP] = { 0, "keep", DR_ARG_NEEDED, "yes|no", "whether outputs that only later stages read stay" },
+	[OPT_KEEP] = { 0, "keep", DR_ARG_NEEDED, "yes|no|level", "whether outputs that only later stages read stay" },
 	[OPT_GRAPH] = { 0, "graph", DR_ARG_MAYBE, "FORMAT", "show the tasks and the merge tree as text, dot, svg, html, mermaid or json; run nothing" },
 	[OPT_FULL] = { 0, "full", DR_ARG_NONE, NULL, "with --graph=dot: every task, however many" },
 	[OPT_EXPORT] = { 0, "export", DR_ARG_NEEDED, "make|ninja|json", "the plan as a Makefile, a build.ninja, or JSON; run nothing" },
