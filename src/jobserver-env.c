@@ -5,13 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool
+names(const struct dr_pool_address *a)
+{
+	return a->r >= 0 || a->fifo;
+}
+
 /* The words that make and its like find the pool by. gcc up to 12 takes the first jobserver word that it
  * sees, and make 4.3 ends when an option of its own names a fifo; to make, what follows -- is a variable.
  * Who knows fifos takes the last word. */
 static void
 name_pool(const struct dr_pool_address *a, struct dr_buf *options, struct dr_buf *variables)
 {
-	if (a->r < 0 && !a->fifo)
+	if (!names(a))
 		return;
 	dr_buf_addf(options, " -j%u", (unsigned)a->jobs);
 	if (a->r >= 0)
@@ -58,7 +64,7 @@ tell(const struct dr_pool_address *a, const struct told *t, struct dr_buf *b)
 		return -1;
 	if (t->trim && b->p[from] == ' ')
 		memmove(b->p + from, b->p + from + 1, b->n-- - from);
-	if (dr_str_eq((struct dr_str){ b->p + from, b->n - from }, dr_str(now)) && !(a->style == DR_STYLE_NONE && t->marks && !now))
+	if (dr_str_eq((struct dr_str){ b->p + from, b->n - from }, dr_str(now)) && !(!names(a) && t->marks && !now))
 		dr_buf_reset(b);
 	return 0;
 }

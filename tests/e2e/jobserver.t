@@ -412,6 +412,17 @@ def below_a_dagrun(floor):
     equal(len(floor.ended), 16, 'tasks of both')
 
 
+def below_one_at_a_time(floor):
+    """Where one task runs at a time, what it starts does not take the processors either."""
+    write('in/Dagfile', 'args n\n  range = 1..4\n\nmap t\n  each = n\n  run = cd .. && ./work {arg}\n')
+    write('Dagfile', 'task deep\n  run = %s -C in\n' % DAGRUN)
+    floor.dagrun('-j1')
+    floor.reach(1, 'below -j1')
+    equal(floor.finish('below -j1'), 0, 'exit')
+    equal(floor.most, 1, 'most at once')
+    equal(len(floor.ended), 4, 'tasks')
+
+
 TESTS = []
 for _s in STYLES:
     TESTS += [('%s %s' % (name, _s), fn, _s) for name, fn in (
@@ -422,7 +433,8 @@ for _s in STYLES:
               for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)]
 TESTS += [(fn.__name__, fn) for fn in (
     closed, files, swapped, two_pipes, withheld, no_fifo, not_a_fifo, unknown, last_is_bad, serves, serves_makes,
-    serves_both_addresses, bmakes, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun)]
+    serves_both_addresses, bmakes, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun,
+    below_one_at_a_time)]
 TESTS += [('serves ' + _sig.name, serves_until, _sig) for _sig in (signal.SIGINT, signal.SIGTERM)]
 
 if __name__ == '__main__':
