@@ -108,7 +108,7 @@ def uneven(o):
     described = [again, first] + [how(cwd, edges, ['total'], slots) for how in (peers.make, peers.ninja, peers.samurai)]
     described.append(peers.barrier(o.source, cwd, rounds, slots))
     results = run_peers(o, cwd, described, digest_of(cwd, 'total'))
-    best = Ideal(work / 1000 / slots)
+    best = Ideal(work / 1000 / slots, 'work / 8')
     shutil.rmtree(cwd)
     return {'title': 'uneven: %d inputs, one in 16 thirty times as long, then merged by 2; -j8' % n, 'limit': 'work / 8',
             'best_of': ['make'], 'goal': '≤ 1.10 × (sum of work / 8)', 'per': 'input',
@@ -117,11 +117,11 @@ def uneven(o):
 
 
 class Ideal:
-    def __init__(self, seconds):
-        self.seconds = seconds
+    def __init__(self, seconds, name):
+        self.seconds, self.name = seconds, name
 
     def row(self):
-        return {'peer': 'work / 8', 'wall': self.seconds, 'low': self.seconds, 'high': self.seconds, 'word': 'by calculation'}
+        return {'peer': self.name, 'wall': self.seconds, 'low': self.seconds, 'high': self.seconds, 'word': 'by calculation'}
 
 
 def read_log(cwd):

@@ -6,6 +6,7 @@ import subprocess
 import measure
 import peers
 import plans
+import shared
 import trees
 from common import changed, digest_of, directory, missing, rows, run_peers
 from peers import Edge, Peer
@@ -188,6 +189,7 @@ WORKS = [
     ('noop', noop),
     ('merge', trees.merge),
     ('uneven', trees.uneven),
+    ('shared', shared.shared),
     ('resume', trees.resume),
     ('onemore', trees.one_more),
     ('disk', trees.disk),
