@@ -73,7 +73,8 @@ int64_t dr_server_reconcile(struct dr_server *s, uint32_t ours, bool *held);
  * server is there. */
 struct dr_pool_address dr_server_address(const struct dr_server *s, enum dr_style style);
 bool dr_server_started(const struct dr_server *s);
-int dr_server_child_fds(const struct dr_server *s, enum dr_style style, int *r, int *w, int *to_r, int *to_w, struct dr_err *err);
+int dr_server_child_fds(const struct dr_server *s, enum dr_style style, int *fd, int *to_r, int *to_w,
+			struct dr_err *err);
 void dr_server_remove(struct dr_server *s); /* only unlink and rmdir: also from a signal handler */
 
 /* What children are told of a pool. Neither descriptors (r -1) nor a fifo (NULL): of none. */

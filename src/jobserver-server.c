@@ -227,33 +227,29 @@ dr_server_address(const struct dr_server *s, enum dr_style style)
 	return a;
 }
 
-/* A description of its own, that blocks: a make 4.3 sets flags of the one that it has. -1 with errno. */
+/* A description of its own, that blocks: a make 4.3 sets flags of the one that it has. For both ends, as each child has
+ * both: a writer of the pool, who so never sees its end, and never waits, as there is room for all tokens. -1 with errno. */
 static int
-open_anew(const struct dr_server *s, int fd, int flags)
+open_anew(const struct dr_server *s)
 {
 	char path[64];
 	int own;
 
 	/* By the descriptor, as something may have removed the fifo. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	own = open(path, flags | O_CLOEXEC);
-	return own < 0 && s->fifo.path[0] ? open(s->fifo.path, flags | O_CLOEXEC) : own;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->pool->r);
+	own = open(path, O_RDWR | O_CLOEXEC);
+	return own < 0 && s->fifo.path[0] ? open(s->fifo.path, O_RDWR | O_CLOEXEC) : own;
 }
 
 int
-dr_server_child_fds(const struct dr_server *s, enum dr_style style, int *r, int *w, int *to_r, int *to_w,
-		    struct dr_err *err)
+dr_server_child_fds(const struct dr_server *s, enum dr_style style, int *fd, int *to_r, int *to_w, struct dr_err *err)
 {
-	*r = *w = *to_r = *to_w = -1;
+	*fd = *to_r = *to_w = -1;
 	if (dr_server_address(s, style).r < 0)
 		return 0;
-	*r = open_anew(s, s->pool->r, O_RDONLY);
-	*w = *r < 0 ? -1 : open_anew(s, s->pool->w, O_WRONLY);
-	if (*w < 0) {
-		dr_err_sys(err, errno, "open the jobserver for a child");
-		dr_close(r);
-		return -1;
-	}
+	*fd = open_anew(s);
+	if (*fd < 0)
+		return dr_err_sys(err, errno, "open the jobserver for a child");
 	*to_r = s->child_r;
 	*to_w = s->child_w;
 	return 0;

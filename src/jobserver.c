@@ -340,15 +340,15 @@ dr_jobserver_env(struct dr_jobserver *js, enum dr_style style)
 }
 
 int
-dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *r, int *w, int *to_r, int *to_w,
+dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *fd, int *to_r, int *to_w,
 		       struct dr_err *err)
 {
-	*r = *w = *to_r = *to_w = -1;
+	*fd = *to_r = *to_w = -1;
 	if (!js->server)
 		return 0;
 	if (start(js, err))
 		return -1;
-	return dr_server_child_fds(js->server, style_of(js, style), r, w, to_r, to_w, err);
+	return dr_server_child_fds(js->server, style_of(js, style), fd, to_r, to_w, err);
 }
 
 void

@@ -61,10 +61,10 @@ int dr_jobserver_poll_fd(const struct dr_jobserver *js);
  * from what we inherited. Strings "NAME=VALUE" owned by js; NULL-terminated, never NULL. Makes the pool, so call it
  * when the first child is about to start; the answer then stays the same. */
 const char *const *dr_jobserver_env(struct dr_jobserver *js, enum dr_style style);
-/* As a server: descriptors (at least 100) that a child is to have, freshly opened and blocking, *r and *w;
- * the caller closes them after the start. Else all -1. No other descriptor of ours has the numbers *to_r
- * and *to_w. 0 or -1 with err. */
-int dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *r, int *w, int *to_r, int *to_w,
+/* As a server: what a child is to have as its descriptors *to_r and *to_w (at least 100), *fd, freshly opened for
+ * both, and blocking; the caller closes it after the start. Else all -1. No other descriptor of ours has the
+ * numbers *to_r and *to_w. 0 or -1 with err. */
+int dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *fd, int *to_r, int *to_w,
 			   struct dr_err *err);
 /* Inherited descriptors that a child of this style is not to have, else -1: as a client of a pipe, with NONE. */
 void dr_jobserver_hidden(const struct dr_jobserver *js, enum dr_style style, int fds[2]);

@@ -33,7 +33,7 @@ struct launch {
 	uint32_t n_fds;
 	int *opened; /* for redirections; closed when the child has them */
 	uint32_t n_opened;
-	int js[2];
+	int js; /* the jobserver, for the child; -1: none */
 	bool tmp; /* its private directory is there */
 };
 
@@ -183,7 +183,7 @@ pass_jobserver(struct launch *la, struct dr_err *err)
 {
 	struct dr_jobserver *js = la->l->o.jobserver;
 	enum dr_style style = la->stage->jobserver;
-	int to[2], hidden[2], above;
+	int to[2], hidden[2];
 
 	if (!js)
 		return 0;
@@ -192,19 +192,14 @@ pass_jobserver(struct launch *la, struct dr_err *err)
 		if (hidden[i] >= 0)
 			pass(la, -1, hidden[i]);
 	}
-	if (dr_jobserver_child_fds(js, style, &la->js[0], &la->js[1], &to[0], &to[1], err))
+	if (dr_jobserver_child_fds(js, style, &la->js, &to[0], &to[1], err))
 		return -1;
-	if (la->js[0] < 0)
+	if (la->js < 0)
 		return 0;
-	/* Each above what the child is to have: neither then takes the other's place before its turn. */
-	above = (to[0] > to[1] ? to[0] : to[1]) + 1;
-	for (int i = 0; i < 2; i++) {
-		if (la->js[i] == to[1 - i] && dr_local_raise(&la->js[i], above))
-			return dr_err_sys(err, errno, "open the jobserver for a child");
-		if (dr_local_raise(&la->js[i], DR_LOCAL_LOWEST))
-			return dr_err_sys(err, errno, "open the jobserver for a child");
-		pass(la, la->js[i], to[i]);
-	}
+	if (dr_local_raise(&la->js, DR_LOCAL_LOWEST))
+		return dr_err_sys(err, errno, "open the jobserver for a child");
+	pass(la, la->js, to[0]);
+	pass(la, la->js, to[1]);
 	return 0;
 }
 
@@ -332,8 +327,7 @@ launch(struct launch *la, const struct dr_grant *g, struct dr_err *err)
 out:
 	for (uint32_t i = 0; i < la->n_opened; i++)
 		dr_close(&la->opened[i]);
-	dr_close(&la->js[0]);
-	dr_close(&la->js[1]);
+	dr_close(&la->js);
 	return rc;
 }
 
@@ -412,7 +406,7 @@ dr_local_start(struct dr_executor *ex, uint32_t task, const struct dr_grant *g, 
 {
 	struct dr_local *l = (struct dr_local *)ex;
 	struct launch la = {
-		.l = l, .task = task, .stage = dr_plan_stage(l->o.plan, task), .js = { -1, -1 }
+		.l = l, .task = task, .stage = dr_plan_stage(l->o.plan, task), .js = -1
 	};
 	enum dr_started rc;
 

@@ -441,6 +441,16 @@ assert_unusable(struct fix *f, const char *cause, const char *cure)
 	assert_int_equal(f->warnings, 1);
 }
 
+/* With the one descriptor twice, to read and to write. */
+static int
+child_fds(struct dr_jobserver *js, enum dr_style style, int *r, int *w, int *to_r, int *to_w, struct dr_err *err)
+{
+	int rc = dr_jobserver_child_fds(js, style, r, to_r, to_w, err);
+
+	*w = *r < 0 ? -1 : fcntl(*r, F_DUPFD_CLOEXEC, 0);
+	return rc;
+}
+
 /* And children are not told of it either. */
 static void
 assert_dead(struct fix *f, const char *cause, const char *cure)
@@ -449,7 +459,7 @@ assert_dead(struct fix *f, const char *cause, const char *cure)
 
 	assert_unusable(f, cause, cure);
 	assert_string_equal(told(f, "MAKEFLAGS"), "k");
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(r, -1);
 	assert_int_equal(to_w, -1);
 	/* Who wants one task at a time has nothing to be told. */
@@ -710,21 +720,19 @@ one_pool_two_addresses(void **state)
 	assert_int_equal(stat(again, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_true(r >= 0 && w >= 0 && r != w);
 	assert_int_equal(to_r, env_r);
 	assert_int_equal(to_w, env_w);
 	assert_true(to_r >= 100 && to_w >= 100 && to_r != to_w);
 	/* What the caller passes cannot be what it overwrites. */
 	assert_true(r != to_w && w != to_r);
-	assert_int_equal(fcntl(r, F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_RDONLY);
-	assert_int_equal(fcntl(w, F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_WRONLY);
+	assert_int_equal(fcntl(r, F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_RDWR);
 	assert_true(fcntl(r, F_GETFD) & FD_CLOEXEC);
-	assert_true(fcntl(w, F_GETFD) & FD_CLOEXEC);
 	/* A child that makes its description non-blocking changes nobody else's. */
 	assert_int_equal(fcntl(r, F_SETFL, O_NONBLOCK), 0);
 	close(r);
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &fd, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &fd, &to_r, &to_w, &f->err), 0);
 	assert_false(fcntl(r, F_GETFL) & O_NONBLOCK);
 	close(fd);
 
@@ -776,7 +784,7 @@ the_fifo_can_be_removed_early(void **state)
 	dr_jobserver_remove(f->js);
 	/* Who cleans the temporary directory takes no token from us. */
 	assert_int_equal(dr_jobserver_give(f->js, &f->err), 0);
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_tokens(r, "+");
 	close(r);
 	close(w);
@@ -792,7 +800,7 @@ one_job_makes_no_pool(void **state)
 	assert_int_equal(take_all(f), 1);
 	/* What it starts is to know that it is one, too. */
 	assert_string_equal(told(f, "MAKEFLAGS"), "");
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(r & w & to_r & to_w, -1);
 	assert_int_equal(entries(f), 0);
 	close_js(f);
@@ -886,7 +894,7 @@ what_did_not_come_back(void **state)
 	open_js(f, 4);
 	/* There is none yet. */
 	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 0);
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 0);
 	assert_int_equal(read(r, c, 2), 2);
 	assert_int_equal(dr_jobserver_reconcile(f->js, NULL), 2);
@@ -949,7 +957,7 @@ styles_of_a_server(void **state)
 	for (enum dr_style s = DR_STYLE_DEFAULT; s < DR_STYLES; s++) {
 		bool given = s != DR_STYLE_FIFO && s != DR_STYLE_NONE;
 
-		assert_int_equal(dr_jobserver_child_fds(f->js, s, &r, &w, &to_r, &to_w, &f->err), 0);
+		assert_int_equal(child_fds(f->js, s, &r, &w, &to_r, &to_w, &f->err), 0);
 		assert_int_equal(to_r, given ? 100 : -1);
 		assert_int_equal(w >= 0, given);
 		dr_close(&r);
@@ -1032,7 +1040,7 @@ what_may_yet_come_back_is_waited_for(void **state)
 
 	alarm(60);
 	open_js(f, 4);
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(read(r, &c, 1), 1);
 	assert_int_equal(pipe2(until, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
@@ -1117,7 +1125,7 @@ what_the_dead_left_is_swept(void **state)
 	snprintf(path, sizeof(path), "%s/dagrun-jobserver-link", f->dir);
 	assert_int_equal(symlink(living, path), 0);
 	open_js(f, 3);
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_false(is_there(dead, "."));
 	assert_true(is_there(living, "pool"));
 	assert_true(is_there(other, "file"));
@@ -1152,7 +1160,7 @@ large(struct fix *f, uint32_t jobs)
 	open_js(f, jobs);
 	limit = dr_jobserver_limit(f->js);
 	assert_true(limit > 1 && limit <= jobs);
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	/* What was taken can be given back without waiting, in whatever order the pages were read. */
 	for (uint32_t i = 0; i < limit + 10000; i++) {
 		assert_int_equal(read(r, &c, 1), 1);
@@ -1192,7 +1200,7 @@ no_place_for_a_fifo(void **state)
 	assert_int_equal(f->warnings, 1);
 	assert_non_null(strstr(f->warning, gone));
 	assert_int_equal(take_all(f), 4);
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_false(fcntl(r, F_GETFL) & O_NONBLOCK);
 	assert_int_equal(count(r), 0);
 	close_js(f);
@@ -1238,7 +1246,7 @@ no_descriptors_for_a_pool(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	for (int i = 0; i < 2; i++)
 		rcs[i] = dr_jobserver_take(f->js, &f->err);
-	rcs[2] = dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err);
+	rcs[2] = child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err);
 	env = *dr_jobserver_env(f->js, DR_STYLE_DEFAULT);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	assert_string_equal(env, "MAKEFLAGS=");
@@ -1266,7 +1274,7 @@ a_low_limit_of_descriptors(void **state)
 	low.rlim_cur = 64;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	v = told(f, "MAKEFLAGS");
-	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	assert_non_null(v);
 	assert_int_equal(strncmp(v, " -j4 -- --jobserver-auth=fifo:", 30), 0);
