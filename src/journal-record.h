@@ -82,7 +82,7 @@ struct dr_journal {
 	int dir, fd;  /* the state directory, ours; the journal */
 	int refused;  /* errno of opening it for writing, when it could only be opened for reading; else 0 */
 	uint64_t pos; /* where the next dr_journal_read begins */
-	uint64_t known;    /* size of the file up to which all was read, or written, by us */
+	uint64_t known;    /* bytes that were read, or written by us since: a file of another size holds news */
 	struct dr_buf batch;
 	size_t record;     /* of the batch: where the record begun lies; SIZE_MAX: none is begun */
 	uint64_t files;    /* still to be added to it */

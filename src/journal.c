@@ -348,7 +348,6 @@ int
 dr_journal_flush(struct dr_journal *j, struct dr_err *err)
 {
 	size_t at = 0;
-	off_t end;
 	int rc = 0;
 
 	drop_record(j);
@@ -363,10 +362,8 @@ dr_journal_flush(struct dr_journal *j, struct dr_err *err)
 		}
 		at += n;
 	}
-	/* Where the descriptor stands is where our last write ended: if nothing of others lies before it, the file holds no news. */
-	end = at ? lseek(j->fd, 0, SEEK_CUR) : -1;
-	if (rc == 0 && end > 0 && (uint64_t)end == j->known + at)
-		j->known = (uint64_t)end;
+	/* If others have written meanwhile, the file is longer than that. */
+	j->known += at;
 	/* What could not be written stays, for a caller who finds room and tries again. */
 	if (at) {
 		memmove(j->batch.p, j->batch.p + at, j->batch.n - at);
