@@ -161,9 +161,9 @@ real_remove_tree(struct dr_disk *d, const char *path)
 }
 
 static int
-real_mkdirs_for(struct dr_disk *d, const char *path)
+real_mkdirs_for(struct dr_disk *d, const char *path, bool *made)
 {
-	return dr_mkdirs_for(root_of(d), path);
+	return dr_mkdirs_new(root_of(d), path, made);
 }
 
 /* A regular file, open for reading from `at` to its end; -1 with errno. Not blocking, as a fifo

@@ -45,7 +45,8 @@ struct dr_disk {
 	int (*set_time)(struct dr_disk *d, const char *path, int64_t mtime); /* of a file; -1 with errno */
 	int (*unlink)(struct dr_disk *d, const char *path); /* what is not there is fine; -1 with errno */
 	int (*remove_tree)(struct dr_disk *d, const char *path);
-	int (*mkdirs_for)(struct dr_disk *d, const char *path); /* directories above path */
+	/* Directories above path. *made: the one that it lies in was not there, and so is empty but for what was put there since. */
+	int (*mkdirs_for)(struct dr_disk *d, const char *path, bool *made);
 	/* Have two regular files the same bytes and permissions? 1; 0; DR_DISK_MORE: as far as they were read, call again with more to
 	 * read; -1 with errno (EINVAL: something else, ELOOP: a link). */
 	int (*same)(struct dr_disk *d, const char *a, const char *b, struct dr_portion *part);

@@ -199,12 +199,13 @@ dr_slurp(int dirfd, const char *path, struct dr_buf *buf, struct dr_err *err)
 /* mkdir that is content with a directory that is there, whatever mkdir says about it (on some file systems
  * that it is read-only, or not ours). */
 static int
-make_dir(int dirfd, const char *path)
+make_dir(int dirfd, const char *path, bool *made)
 {
 	struct stat st;
 	int e;
 
-	if (mkdirat(dirfd, path, 0777) == 0)
+	*made = mkdirat(dirfd, path, 0777) == 0;
+	if (*made)
 		return 0;
 	e = errno;
 	if (fstatat(dirfd, path, &st, 0) == 0) {
@@ -219,11 +220,20 @@ make_dir(int dirfd, const char *path)
 int
 dr_mkdirs_for(int dirfd, const char *path)
 {
+	bool made;
+
+	return dr_mkdirs_new(dirfd, path, &made);
+}
+
+int
+dr_mkdirs_new(int dirfd, const char *path, bool *made)
+{
 	const char *slash = strrchr(path, '/');
 	struct stat st;
 	char *parent, *p;
 	int rc = -1;
 
+	*made = false;
 	if (!slash || slash == path)
 		return 0;
 	parent = strndup(path, (size_t)(slash - path));
@@ -240,7 +250,7 @@ dr_mkdirs_for(int dirfd, const char *path)
 		p += strcspn(p, "/");
 		end = *p;
 		*p = '\0';
-		if (make_dir(dirfd, parent))
+		if (make_dir(dirfd, parent, made))
 			goto out;
 		*p = end;
 	}

@@ -32,6 +32,8 @@ int dr_tail(int fd, uint64_t at, uint64_t len, uint32_t lines, struct dr_buf *ou
 
 /* Makes the directories above path (everything before its last '/'); existing ones are fine. -1 with errno. */
 int dr_mkdirs_for(int dirfd, const char *path);
+/* The same. *made: the one that path lies in was not there, and nobody else has made it. */
+int dr_mkdirs_new(int dirfd, const char *path, bool *made);
 /* Removes a file, or a directory with all below it; what is not there is fine. Does not follow links, and
  * takes two descriptors whatever the depth. -1 with the first errno: what else could be removed is gone then too. */
 int dr_remove_tree(int dirfd, const char *path);

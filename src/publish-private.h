@@ -43,6 +43,7 @@ struct dr_publisher {
 
 	/* Bitmaps. */
 	uint64_t *made;     /* by directory: it is there */
+	uint64_t *fresh;    /* by directory: we made it, so that no run that died has left anything in it */
 	/* By file: something may have its temporary name. All at first: a run that died may have left it, and since
 	 * then another may have cleaned up behind it that knew nothing of this file. */
 	uint64_t *suspects;

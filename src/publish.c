@@ -46,6 +46,7 @@ dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
 	};
 	p->contents = (struct dr_contents){ .graph = g, .disk = disk };
 	p->made = new_bits(g->n_dirs);
+	p->fresh = new_bits(g->n_dirs);
 	p->suspects = set_bits(g->n_files);
 	p->due = new_bits(g->n_tasks);
 	p->recent = new_bits(g->n_files);
@@ -53,7 +54,7 @@ dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
 	p->began = calloc((size_t)g->n_tasks + 1, sizeof(*p->began));
 	p->changed = calloc((size_t)g->n_files + 1, sizeof(*p->changed));
 	p->hasher = dr_hasher_new();
-	if (!p->made || !p->suspects || !p->due || !p->recent || !p->stays || !p->began || !p->changed || !p->hasher) {
+	if (!p->made || !p->fresh || !p->suspects || !p->due || !p->recent || !p->stays || !p->began || !p->changed || !p->hasher) {
 		dr_err_nomem(err);
 		dr_publisher_free(p);
 		return NULL;
@@ -71,6 +72,7 @@ dr_publisher_free(struct dr_publisher *p)
 	dr_publish_share_stages(p);
 	free(p->stages);
 	free(p->made);
+	free(p->fresh);
 	free(p->suspects);
 	free(p->due);
 	free(p->recent);
@@ -131,6 +133,13 @@ void
 dr_publisher_suspect(struct dr_publisher *p, uint32_t file)
 {
 	dr_publish_set(p->suspects, file, true);
+	dr_publish_set(p->fresh, p->graph->files[file].dir, false);
+}
+
+static bool
+is_suspect(const struct dr_publisher *p, uint32_t file)
+{
+	return dr_publish_bit(p->suspects, file) && !dr_publish_bit(p->fresh, p->graph->files[file].dir);
 }
 
 /* Removes what has the temporary name of an output, a directory too. -1 with errno, or with err without
@@ -156,12 +165,14 @@ remove_temp(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err 
 static int
 make_tree(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *err)
 {
+	bool made;
+
 	if (!dr_publish_temp(p, task, file, err))
 		return -1;
 	dr_buf_addc(&p->temp, '/');
 	if (p->temp.failed)
 		return dr_err_nomem(err);
-	if (p->disk->mkdirs_for(p->disk, dr_buf_cstr(&p->temp)))
+	if (p->disk->mkdirs_for(p->disk, dr_buf_cstr(&p->temp), &made))
 		return dr_err_sys(err, errno, "make the directory %s", dr_publish_shown(p, file));
 	return 0;
 }
@@ -170,18 +181,19 @@ static int
 prepare_output(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *err)
 {
 	uint32_t dir = p->graph->files[file].dir;
-	bool tree = p->graph->files[file].flags & DR_FILE_TREE, suspect = tree || dr_publish_bit(p->suspects, file);
+	bool tree = p->graph->files[file].flags & DR_FILE_TREE, made;
 	const char *path;
 
 	if (!dr_publish_bit(p->made, dir)) {
 		path = dr_publish_path(p, file, err);
 		if (!path)
 			return -1;
-		if (p->disk->mkdirs_for(p->disk, path))
+		if (p->disk->mkdirs_for(p->disk, path, &made))
 			return dr_err_sys(err, errno, "make the directory of %s", dr_publish_shown(p, file));
 		dr_publish_set(p->made, dir, true);
+		dr_publish_set(p->fresh, dir, made);
 	}
-	if (suspect && remove_temp(p, task, file, err))
+	if ((tree || is_suspect(p, file)) && remove_temp(p, task, file, err))
 		return dr_err_sys(err, errno, "remove what an earlier try left of %s",
 				  dr_publish_shown(p, file));
 	return tree ? make_tree(p, task, file, err) : 0;
@@ -403,7 +415,7 @@ dr_publish_abort(struct dr_publisher *p, uint32_t task, const struct dr_outcome 
 	for (uint32_t i = 0; i < p->graph->tasks[task].n_out && !dr_publish_bit(p->due, task); i++) {
 		/* Also if it can be removed now: what the command has left running may make it once more. */
 		(void)remove_temp(p, task, out[i], NULL);
-		dr_publish_set(p->suspects, out[i], true);
+		dr_publisher_suspect(p, out[i]);
 		dr_publish_set(p->made, p->graph->files[out[i]].dir, false);
 	}
 	return o ? add_record(p, DR_REC_FAIL, task, o, err) : 0;
@@ -437,7 +449,7 @@ give_names(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 
 		/* What stands is the same, and recorded: if this one cannot be removed, it only takes room. */
 		if (dr_publish_bit(p->stays, out[i])) {
-			dr_publish_set(p->suspects, out[i], true);
+			dr_publisher_suspect(p, out[i]);
 			(void)remove_temp(p, task, out[i], NULL);
 			if (dr_publish_sync_name(p, out[i], err))
 				return -1;

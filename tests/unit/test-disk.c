@@ -168,15 +168,21 @@ test_rename_and_unlink(void **state)
 static void
 test_directories(void **state)
 {
+	bool made;
 	struct place *p = *state;
 
-	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z"), 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z", &made), 0);
+	assert_true(made);
 	assert_true(exists(p, "x/y"));
 	assert_false(exists(p, "x/y/z"));
-	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z"), 0);
-	assert_int_equal(p->d->mkdirs_for(p->d, "plain"), 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z", &made), 0);
+	assert_false(made);
+	assert_int_equal(p->d->mkdirs_for(p->d, "x/new/z", &made), 0);
+	assert_true(made);
+	assert_int_equal(p->d->mkdirs_for(p->d, "plain", &made), 0);
+	assert_false(made);
 	put(p, "file", "", 0);
-	assert_int_equal(p->d->mkdirs_for(p->d, "file/z"), -1);
+	assert_int_equal(p->d->mkdirs_for(p->d, "file/z", &made), -1);
 	put(p, "x/y/z", "", 0);
 	assert_int_equal(p->d->remove_tree(p->d, "x"), 0);
 	assert_false(exists(p, "x"));
@@ -205,10 +211,11 @@ on_name(void *arg, const char *name)
 static void
 test_list(void **state)
 {
+	bool made;
 	struct place *p = *state;
 	struct names l = { p, 0, false };
 
-	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z"), 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, "x/y/z", &made), 0);
 	put(p, "x/a", "", 0);
 	assert_int_equal(p->d->list(p->d, "x/", on_name, &l), 0);
 	assert_int_equal(l.n, 2);
@@ -305,13 +312,14 @@ same_trees(struct place *p, uint64_t most)
 static void
 put_trees(struct place *p)
 {
+	bool made;
 	static const char *const tops[] = { "x", "y" };
 	char path[64];
 
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(p->d->remove_tree(p->d, tops[i]), 0);
 		snprintf(path, sizeof(path), "%s/deep/deeper/empty", tops[i]);
-		assert_int_equal(p->d->mkdirs_for(p->d, path), 0);
+		assert_int_equal(p->d->mkdirs_for(p->d, path, &made), 0);
 		put(p, path, "", 0);
 		snprintf(path, sizeof(path), "%s/deep/one", tops[i]);
 		put(p, path, "11111", 5);
@@ -325,6 +333,7 @@ put_trees(struct place *p)
 static void
 test_same_trees(void **state)
 {
+	bool made;
 	struct place *p = *state;
 
 	put_trees(p);
@@ -352,7 +361,7 @@ test_same_trees(void **state)
 	assert_int_equal(same_trees(p, 1), 0);
 	put_trees(p);
 	assert_int_equal(unlinkat(p->root, "y/two", 0), 0);
-	assert_int_equal(p->d->mkdirs_for(p->d, "y/two/x"), 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, "y/two/x", &made), 0);
 	assert_int_equal(same_trees(p, 1), 0);
 	assert_int_equal(p->d->remove_tree(p->d, "y"), 0);
 	assert_int_equal(same_trees(p, 1), -1);
@@ -432,10 +441,11 @@ same_tree(struct dr_stamp a, struct dr_stamp b)
 static void
 make_tree(struct place *p, const char *dir, const char *text)
 {
+	bool made;
 	char path[64];
 
 	snprintf(path, sizeof(path), "%s/sub/empty/", dir);
-	assert_int_equal(p->d->mkdirs_for(p->d, path), 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, path, &made), 0);
 	snprintf(path, sizeof(path), "%s/sub/file", dir);
 	put(p, path, text, strlen(text));
 }
@@ -485,13 +495,14 @@ test_tree(void **state)
 static void
 test_tree_deep(void **state)
 {
+	bool made;
 	struct place *p = *state;
 	char path[4000] = "d";
 
 	for (size_t n = 1; n + 3 < sizeof(path) - 2; n += 2)
 		memcpy(path + n, "/x", 3);
 	memcpy(path + strlen(path), "/", 2);
-	assert_int_equal(p->d->mkdirs_for(p->d, path), 0);
+	assert_int_equal(p->d->mkdirs_for(p->d, path, &made), 0);
 	assert_int_equal(tree(p, "d").size, 0);
 }
 

@@ -166,6 +166,7 @@ struct fake {
 	unsigned fail;  /* this call fails with `error` */
 	int error;
 	unsigned stats, mkdirs, hashes, unlinks, sames; /* calls of each */
+	bool makes_dirs; /* no directory was there */
 	unsigned more; /* how often a comparison has not come to its end */
 	void (*on_hash)(struct fake *k);
 };
@@ -289,12 +290,13 @@ fake_remove_tree(struct dr_disk *d, const char *path)
 }
 
 static int
-fake_mkdirs_for(struct dr_disk *d, const char *path)
+fake_mkdirs_for(struct dr_disk *d, const char *path, bool *made)
 {
 	struct fake *k = (struct fake *)d;
 
 	(void)path;
 	k->mkdirs++;
+	*made = k->makes_dirs;
 	return call(k);
 }
 
@@ -715,6 +717,31 @@ test_suspects(void **state)
 	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
 	assert_false(there(w->disk, "mid/.dagrun-11-c"));
 	assert_int_equal(w->disk->unlinks, 2);
+}
+
+/* In a directory that we have made nobody has left anything, until another run is here or a task of ours has failed. */
+static void
+test_new_directory(void **state)
+{
+	struct world *w = *state;
+
+	w->disk->makes_dirs = true;
+	run_task(w, A);
+	run_task(w, B);
+	commit(w, "0 1 ");
+	assert_int_equal(w->disk->mkdirs, 1);
+	assert_int_equal(w->disk->unlinks, 0);
+	w->disk->makes_dirs = false;
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	dr_publisher_suspect(w->p, file(w, "mid/c"));
+	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
+	assert_false(there(w->disk, "mid/.dagrun-11-c"));
+	assert_int_equal(w->disk->unlinks, 1);
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	assert_int_equal(dr_publish_abort(w->p, B, &outcome, &w->err), 0);
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
+	assert_false(there(w->disk, "mid/.dagrun-11-c"));
 }
 
 static void
@@ -1552,6 +1579,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_costs_no_needless_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outputs_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_suspects, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_new_directory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_begin_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_input_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recent_and_hashes, setup, teardown),
