@@ -105,7 +105,8 @@ dr_local_on_child(void *arg, int sig)
 	int rc;
 
 	(void)sig;
-	while (l->running) {
+	/* Orphans are waited for also when no task runs: they do not tell again. */
+	while (l->running || l->o.stranger) {
 		si.si_pid = 0;
 		rc = waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT);
 		if (rc ? errno != ECHILD : !si.si_pid)

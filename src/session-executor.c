@@ -76,7 +76,7 @@ is_stranger(void *arg, int pid)
 {
 	struct dr_run *r = arg;
 
-	return r->session->reaps && pid != dr_guardian_pid(r->guard.guardian);
+	return pid != dr_guardian_pid(r->guard.guardian);
 }
 
 static enum dr_output_sync
@@ -115,7 +115,7 @@ dr_session_open_local(struct dr_run *r)
 		.look = look,
 		.others = others,
 		.claimed = claimed,
-		.stranger = is_stranger,
+		.stranger = s->reaps ? is_stranger : NULL,
 		.arg = r,
 	};
 

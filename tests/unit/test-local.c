@@ -701,6 +701,48 @@ strangers(void **state)
 	bed_free(b);
 }
 
+static pid_t orphan;
+
+static bool
+is_orphan(void *arg, int pid)
+{
+	(void)arg;
+	return pid == orphan;
+}
+
+/* Both have ended before anybody looks, the task first in the kernel's list. */
+static void
+end_beside_an_orphan(void *arg, uint32_t task, int pid)
+{
+	char sh[] = "/bin/sh", option[] = "-c", text[] = "exit 0", *argv[] = { sh, option, text, NULL };
+	struct dr_spawn sp = { .path = sh, .argv = argv, .envp = environ, .cwd = -1 };
+	struct dr_err err;
+	siginfo_t si;
+
+	(void)arg;
+	(void)task;
+	assert_int_equal(dr_spawn(&sp, &orphan, &err), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT), 0);
+	assert_int_equal(waitid(P_PID, (id_t)orphan, &si, WEXITED | WNOWAIT), 0);
+}
+
+/* For the first process of a container: orphans are waited for, also when no task runs any more. */
+static void
+orphans(void **state)
+{
+	struct bed *b = bed_new("task a\n  run = true\n");
+
+	(void)state;
+	b->lo.stranger = is_orphan;
+	b->lo.started = end_beside_an_orphan;
+	bed_open(b);
+	bed_run(b);
+	assert_int_equal(state_of(b, 0), DR_DONE);
+	assert_int_equal(waitpid(orphan, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	bed_free(b);
+}
+
 /* A task ends when its process does, whoever else holds its output. */
 static void
 daemons(void **state)
@@ -942,6 +984,7 @@ main(void)
 		cmocka_unit_test(environment),
 		cmocka_unit_test(shared_pool),
 		cmocka_unit_test(strangers),
+		cmocka_unit_test(orphans),
 		cmocka_unit_test(daemons),
 		cmocka_unit_test(made_by_another_run),
 		cmocka_unit_test(looked_up_beside_others),
