@@ -140,6 +140,7 @@ def point(disk, cut, part, durable, earlier):
     env = dict(os.environ, LOG=os.path.abspath('log'), CUTTER=os.path.abspath('cutter'), CUT=cut, PART=part, PLACE=disk.place,
                SEEN=os.path.abspath('seen'))
     options = ['--durable'] if durable else []
+    changes = int(cut[1]) if cut[1].isdigit() else 3
 
     for name in ('log', 'seen'):
         if os.path.exists(name):
@@ -149,18 +150,18 @@ def point(disk, cut, part, durable, earlier):
     try:
         fill(disk.place)
         if earlier:
-            # Once before, with other inputs, and all of that on the disk, which the journal says or not.
-            with open(disk.place + '/in/3', 'wb') as f:
+            # Once before, with another input for the task that is cut off, and all of that on the disk, which the journal says or not.
+            with open('%s/in/%d' % (disk.place, changes), 'wb') as f:
                 f.write(b'old' * 20000)
             call(DAGRUN, '-j2', '-s', *(['--durable'] if earlier == 'known' else []), cwd=disk.place,
                  env=dict(env, CUT='x x'))
             os.sync()
-            with open(disk.place + '/in/3', 'wb') as f:
-                f.write(content(3))
+            with open('%s/in/%d' % (disk.place, changes), 'wb') as f:
+                f.write(content(changes))
             os.sync()
         first = call(DAGRUN, '-j2', *options, cwd=disk.place, env=env)
         if not os.path.exists('seen'):
-            return None if earlier else 'the cut did not come: ' + first.stdout.decode(errors='replace')
+            return 'the cut did not come: ' + first.stdout.decode(errors='replace')
     finally:
         disk.umount()
     if not disk.again():
