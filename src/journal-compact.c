@@ -67,25 +67,6 @@ out:
 	return rc;
 }
 
-/* What runs left that were killed while they made a journal. Nobody else is here to be making one. */
-static void
-sweep(int dir)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
-
-	if (!d) {
-		dr_close(&fd);
-		return;
-	}
-	while ((e = readdir(d))) {
-		if (strncmp(e->d_name, DR_JOURNAL_NAME ".", sizeof(DR_JOURNAL_NAME)) == 0)
-			unlinkat(dir, e->d_name, 0);
-	}
-	closedir(d);
-}
-
 /* Until the rename the old journal is untouched, and what the rename puts in its place is on the disk
  * already. */
 static int
@@ -94,7 +75,8 @@ rewrite(struct dr_journal *j, const struct dr_stock *c, bool *done, struct dr_er
 	struct stat st;
 	int fd, rc = -1;
 
-	sweep(j->dir);
+	/* Nobody else is here to be making one. */
+	dr_journal_sweep(j->dir, true);
 	fd = openat(j->dir, NEW_NAME, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return dr_err_sys(err, errno, "create .dagrun/%s", NEW_NAME);

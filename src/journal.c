@@ -6,6 +6,7 @@
 #include "journal-record.h"
 #include "os.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 enum {
 	WRITE_MAX = 64 << 20, /* a batch above this is several writes, each of whole records */
 	SHORT_WRITES_MAX = 3,
+	NAME_DIGITS = 16,
 };
 
 void
@@ -77,7 +79,7 @@ create(int dir, struct dr_err *err)
 	char name[64];
 	int fd, rc = -1;
 
-	snprintf(name, sizeof(name), "%s.%016" PRIx64, DR_JOURNAL_NAME, dr_random64());
+	snprintf(name, sizeof(name), "%s.%0*" PRIx64, DR_JOURNAL_NAME, (int)NAME_DIGITS, dr_random64());
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return dr_err_sys(err, errno, "create .dagrun/%s", name);
@@ -86,7 +88,8 @@ create(int dir, struct dr_err *err)
 		dr_err_sys(err, errno, "write .dagrun/%s", name);
 		goto out;
 	}
-	if (give_name(dir, name)) {
+	/* Gone: another run has made the journal, and taken ours for one that was left. */
+	if (give_name(dir, name) && (errno != ENOENT || faccessat(dir, DR_JOURNAL_NAME, F_OK, 0))) {
 		dr_err_sys(err, errno, "create %s", DR_JOURNAL_SHOWN);
 		goto out;
 	}
@@ -97,13 +100,37 @@ out:
 	return rc;
 }
 
+void
+dr_journal_sweep(int dir, bool copies)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (!d) {
+		dr_close(&fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		const char *rest = e->d_name + sizeof(DR_JOURNAL_NAME);
+
+		if (strncmp(e->d_name, DR_JOURNAL_NAME ".", sizeof(DR_JOURNAL_NAME)) == 0 &&
+		    (copies || strlen(rest) == NAME_DIGITS))
+			unlinkat(dir, e->d_name, 0);
+	}
+	closedir(d);
+}
+
 static int
 open_file(struct dr_journal *j, struct dr_err *err)
 {
 	const int flags = O_APPEND | O_CLOEXEC | O_NOCTTY;
+	bool created = false;
+	struct stat st;
 
 	j->fd = openat(j->dir, DR_JOURNAL_NAME, O_RDWR | flags);
 	if (j->fd < 0 && errno == ENOENT) {
+		created = true;
 		if (create(j->dir, err))
 			return -1;
 		j->fd = openat(j->dir, DR_JOURNAL_NAME, O_RDWR | flags);
@@ -115,6 +142,9 @@ open_file(struct dr_journal *j, struct dr_err *err)
 	}
 	if (j->fd < 0)
 		return dr_err_sys(err, errno, "open %s", DR_JOURNAL_SHOWN);
+	/* Who is killed while making the first one leaves it behind: alone, or as a second name of the journal. */
+	if (created || (fstat(j->fd, &st) == 0 && st.st_nlink > 1))
+		dr_journal_sweep(j->dir, false);
 	return dr_journal_check_header(j->fd, err);
 }
 

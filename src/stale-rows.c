@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,19 +97,32 @@ read_rows(int state, const char *path, struct dr_buf *bytes, struct dr_err *err)
 	return 0;
 }
 
+/* Is the file behind this descriptor ours alone, and still the one of that name? One that a run left which was killed here is taken over.
+ * Where there are no locks nobody else may be here anyway. */
+static bool
+is_ours(int fd, int state, const char *name)
+{
+	struct stat st, named;
+
+	return !(flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) && fstat(fd, &st) == 0 &&
+	       fstatat(state, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == named.st_dev &&
+	       st.st_ino == named.st_ino;
+}
+
 /* Where it cannot be written, the next run tells the same again. */
 static void
 write_rows(int state, const char *path, const struct dr_buf *bytes)
 {
-	char new[PATH_ROOM + 24];
+	char new[PATH_ROOM + 8];
 	int fd;
 
 	mkdirat(state, "rows", 0777);
-	snprintf(new, sizeof(new), "%s.%016" PRIx64, path, dr_random64());
-	fd = openat(state, new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	snprintf(new, sizeof(new), "%s.new", path);
+	fd = openat(state, new, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return;
-	if (dr_write_full(fd, bytes->p, bytes->n) || renameat(state, new, state, path))
+	if (is_ours(fd, state, new) &&
+	    (ftruncate(fd, 0) || dr_write_full(fd, bytes->p, bytes->n) || renameat(state, new, state, path)))
 		unlinkat(state, new, 0);
 	dr_close(&fd);
 }

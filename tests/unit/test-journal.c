@@ -1148,11 +1148,41 @@ test_compaction_fails(void **state)
 	assert_int_equal(read_all(p), 1);
 }
 
+static void
+leave(struct place *p, const char *name)
+{
+	int fd = openat(p->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	assert_true(fd >= 0);
+	dr_close(&fd);
+}
+
+/* Whoever was killed while making the first journal leaves it: without its name, or with both. */
+static void
+test_sweeps_what_was_half_made(void **state)
+{
+	static const char half[] = "journal.0123456789abcdef", copy[] = "journal.new";
+	struct place *p = *state;
+
+	assert_int_equal(unlinkat(p->dir, "journal", 0), 0);
+	leave(p, half);
+	leave(p, copy);
+	reopen(p);
+	assert_false(is_there(p, half));
+	assert_int_equal(linkat(p->dir, "journal", p->dir, half, 0), 0);
+	reopen(p);
+	assert_false(is_there(p, half));
+	assert_true(is_there(p, "journal"));
+	/* Somebody may be writing it, and needs it. */
+	assert_true(is_there(p, copy));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sweeps_what_was_half_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reads_what_was_appended, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_can_stop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_anywhere, setup, teardown),
