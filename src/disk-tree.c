@@ -155,8 +155,8 @@ swap_slowly(struct dr_disk *d, const char *temp, const char *path)
 		errno = ENOMEM;
 	else if (!d->remove_tree(d, dr_buf_cstr(&aside)) && !d->rename(d, path, dr_buf_cstr(&aside)))
 		rc = d->rename(d, temp, path);
-	if (rc == 0)
-		(void)d->remove_tree(d, dr_buf_cstr(&aside));
+	if (rc == 0 && d->remove_tree(d, dr_buf_cstr(&aside)))
+		rc = 1;
 	dr_buf_free(&aside);
 	return rc;
 }
@@ -170,7 +170,6 @@ dr_disk_publish(struct dr_disk *d, const char *temp, const char *path, bool tree
 		return -1;
 	if (d->exchange(d, temp, path))
 		return errno == EINVAL || errno == ENOSYS ? swap_slowly(d, temp, path) : -1;
-	/* What was there before; if it stays, the next sweep takes it. */
-	(void)d->remove_tree(d, temp);
-	return 0;
+	/* What was there before. */
+	return d->remove_tree(d, temp) ? 1 : 0;
 }

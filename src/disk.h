@@ -66,7 +66,8 @@ struct dr_disk {
 
 /* stat, or of what is to be a directory, and is, tree. */
 int dr_disk_look(struct dr_disk *d, const char *path, bool tree, struct dr_stamp *st, bool *dir);
-/* The temporary name of an output becomes its final one. A directory takes the place of another one as a whole. -1 with errno. */
+/* The temporary name of an output becomes its final one. A directory takes the place of another one as a whole. 0; 1: but the
+ * other one, or part of it, could not be removed, and stands under a temporary name; -1 with errno. */
 int dr_disk_publish(struct dr_disk *d, const char *temp, const char *path, bool tree);
 /* A comparison on its way: zeros, but for part.left, before it begins. */
 struct dr_same {

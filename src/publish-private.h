@@ -49,6 +49,7 @@ struct dr_publisher {
 	uint64_t *suspects;
 	uint64_t *due;      /* by task: its DONE was added, its outputs do not have their names yet */
 	uint32_t n_due;
+	bool litter; /* what an output has taken the place of could not be removed */
 	uint64_t *stays;  /* by file: what stands came out the same, and is not replaced */
 	uint64_t *recent; /* by file: mtime was too close to the look at it */
 

@@ -414,7 +414,8 @@ dr_publish_abort(struct dr_publisher *p, uint32_t task, const struct dr_outcome 
 	dr_publish_stop_comparing(p, task);
 	for (uint32_t i = 0; i < p->graph->tasks[task].n_out && !dr_publish_bit(p->due, task); i++) {
 		/* Also if it can be removed now: what the command has left running may make it once more. */
-		(void)remove_temp(p, task, out[i], NULL);
+		if (remove_temp(p, task, out[i], NULL))
+			p->litter = true;
 		dr_publisher_suspect(p, out[i]);
 		dr_publish_set(p->made, p->graph->files[out[i]].dir, false);
 	}
@@ -425,6 +426,12 @@ bool
 dr_publisher_owes(const struct dr_publisher *p)
 {
 	return p->n_due > 0;
+}
+
+bool
+dr_publisher_litters(const struct dr_publisher *p)
+{
+	return p->litter;
 }
 
 static void
@@ -445,12 +452,13 @@ give_names(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 	for (uint32_t i = 0; i < p->graph->tasks[task].n_out; i++) {
 		uint32_t flags = p->graph->files[out[i]].flags;
 		const char *temp;
-		int e;
+		int rc, e;
 
 		/* What stands is the same, and recorded: if this one cannot be removed, it only takes room. */
 		if (dr_publish_bit(p->stays, out[i])) {
 			dr_publisher_suspect(p, out[i]);
-			(void)remove_temp(p, task, out[i], NULL);
+			if (remove_temp(p, task, out[i], NULL))
+				p->litter = true;
 			if (dr_publish_sync_name(p, out[i], err))
 				return -1;
 			continue;
@@ -458,7 +466,9 @@ give_names(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 		temp = dr_publish_temp(p, task, out[i], err);
 		if (!temp)
 			return -1;
-		if (dr_disk_publish(p->disk, temp, dr_buf_cstr(&p->path), flags & DR_FILE_TREE) == 0) {
+		rc = dr_disk_publish(p->disk, temp, dr_buf_cstr(&p->path), flags & DR_FILE_TREE);
+		if (rc >= 0) {
+			p->litter |= rc > 0;
 			if (dr_publish_sync_name(p, out[i], err))
 				return -1;
 			continue;

@@ -79,6 +79,8 @@ bool dr_publisher_defers(const struct dr_publisher *p);
 /* Are there recorded outputs that could not be given their names? Then the run has not ended well, and
  * says no BYE, so that the next one sees to them. */
 bool dr_publisher_owes(const struct dr_publisher *p);
+/* Does something stand under temporary names that could not be removed? Then the run says no BYE either, so that the next one sweeps. */
+bool dr_publisher_litters(const struct dr_publisher *p);
 
 /* Something may stand under the temporary name of this output although our last look found nothing: another
  * run had the task meanwhile. dr_publish_begin looks once more. */

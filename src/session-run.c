@@ -340,7 +340,7 @@ dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 	if (r.failed)
 		status = err->code;
 	/* Without a farewell the next run finishes what this one has left. */
-	else if (!dr_publisher_owes(r.publisher))
+	else if (!dr_publisher_owes(r.publisher) && !dr_publisher_litters(r.publisher))
 		dr_session_record(s, DR_REC_BYE, &ignored);
 	s->told = true;
 	*signal_number = r.signal;

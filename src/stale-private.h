@@ -45,6 +45,7 @@ struct dr_stale {
 	uint64_t *dead; /* of these, who had died before anything of theirs was touched */
 	uint32_t n_dead, cap_dead;
 	bool made_rows;
+	bool litter; /* temporary names could not be removed: the next run is to try again */
 	struct dr_stale_boots boots;
 	uint64_t rolled, damaged, records, unsynced;
 	struct dr_buf path, text;

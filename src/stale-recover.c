@@ -82,6 +82,7 @@ roll_output(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_re
 	struct dr_graph *g = s->plan->graph;
 	bool dir, tree = g->files[file].flags & DR_FILE_TREE;
 	struct dr_stamp st;
+	int rc = 0;
 
 	if (!(g->files[file].flags & DR_FILE_ABSENT) && dr_stamp_same(&g->files[file].stamp, &f->stamp))
 		return 0;
@@ -95,7 +96,10 @@ roll_output(struct dr_stale *s, uint32_t task, uint32_t file, const struct dr_re
 	    st.ino != f->stamp.ino)
 		return 0;
 	/* In a dry run it is looked at as if it had been done: that is what the real run will do first. */
-	if (!s->options.dry && dr_disk_publish(s->disk, dr_buf_cstr(&s->text), dr_buf_cstr(&s->path), tree)) {
+	if (!s->options.dry)
+		rc = dr_disk_publish(s->disk, dr_buf_cstr(&s->text), dr_buf_cstr(&s->path), tree);
+	s->litter |= rc > 0;
+	if (rc < 0) {
 		/* What stands there is older than the record, and nobody's change by hand: as good as nothing. */
 		g->files[file].stamp = (struct dr_stamp){ .size = DR_ABSENT };
 		g->files[file].flags |= DR_FILE_ABSENT;
@@ -312,10 +316,8 @@ remove_leftovers(struct sweep *w, struct dr_err *err)
 			return -1;
 		if (!ours)
 			continue;
-		if (w->left[i].dir)
-			s->disk->remove_tree(s->disk, w->left[i].path);
-		else
-			s->disk->unlink(s->disk, w->left[i].path);
+		if (w->left[i].dir ? s->disk->remove_tree(s->disk, w->left[i].path) : s->disk->unlink(s->disk, w->left[i].path))
+			s->litter = true;
 		if (s->options.lock)
 			dr_lock_release(s->options.lock, id);
 	}
@@ -330,8 +332,9 @@ dr_stale_sweep(struct dr_stale *s, struct dr_err *err)
 	uint8_t *makes; /* by directory: outputs are made in it */
 	int rc;
 
-	if (s->options.dry || !s->n_dead)
+	if (s->options.dry || (!s->n_dead && !s->litter))
 		return 0;
+	s->litter = false;
 	makes = calloc((size_t)g->n_dirs + 1, 1);
 	if (!makes)
 		return dr_err_nomem(err);
@@ -340,8 +343,8 @@ dr_stale_sweep(struct dr_stale *s, struct dr_err *err)
 			makes[g->files[f].dir] = 1;
 	for (uint32_t d = 0; d < g->n_dirs; d++) {
 		w.dir = dr_graph_dir(g, d).p;
-		if (makes[d])
-			s->disk->list(s->disk, w.dir, collect, &w);
+		if (makes[d] && s->disk->list(s->disk, w.dir, collect, &w) && errno != ENOENT)
+			s->litter = true;
 	}
 	rc = w.nomem ? dr_err_nomem(err) : remove_leftovers(&w, err);
 	for (uint32_t i = 0; i < w.n; i++)
@@ -362,7 +365,7 @@ dr_stale_farewell(struct dr_stale *s)
 		return;
 	for (uint32_t i = 0; i < s->n_runs; i++) {
 		if (is_dead(s, s->runs[i].run))
-			said |= dr_journal_add_run(s->journal, DR_REC_BYE, &s->runs[i]) == 0;
+			said |= !s->litter && dr_journal_add_run(s->journal, DR_REC_BYE, &s->runs[i]) == 0;
 		else
 			s->runs[kept++] = s->runs[i];
 	}

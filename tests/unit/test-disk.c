@@ -516,12 +516,22 @@ no_exchange(struct dr_disk *d, const char *a, const char *b)
 	return -1;
 }
 
+static int
+no_removal(struct dr_disk *d, const char *path)
+{
+	(void)d;
+	(void)path;
+	errno = ENFILE;
+	return -1;
+}
+
 /* A directory takes a name as a whole: one that is free, one of a directory, and that in two steps where there is no other way. */
 static void
 test_publish(void **state)
 {
 	struct place *p = *state;
 	static const char temp[] = ".dagrun-0123456789abcdef-out";
+	int (*exchange)(struct dr_disk *, const char *, const char *) = p->d->exchange;
 
 	for (int round = 0; round < 4; round++) {
 		struct dr_stamp st;
@@ -538,6 +548,13 @@ test_publish(void **state)
 		assert_false(exists(p, temp));
 		assert_false(exists(p, ".dagrun-0123456789abcdef-old"));
 	}
+	/* What was there before may stay, which is told. */
+	make_tree(p, temp, "before");
+	p->d->exchange = exchange;
+	p->d->remove_tree = no_removal;
+	assert_int_equal(dr_disk_publish(p->d, temp, "out", true), 1);
+	assert_true(exists(p, temp) && exists(p, "out/sub/file"));
+	assert_int_equal(dr_remove_tree(p->root, temp), 0);
 	/* A file is what it was, and takes no directory's name. */
 	put(p, temp, "x", 1);
 	assert_int_equal(dr_disk_publish(p->d, temp, "out", false), -1);
