@@ -16,6 +16,8 @@ on_message(void *arg, enum dr_level level, const char *text)
 {
 	struct dr_reporter *r = arg;
 	struct dr_buf b = { 0 };
+	struct dr_str said;
+	char cut[512];
 
 	if (level == DR_NOTICE && r->session->options.silent)
 		return;
@@ -23,11 +25,17 @@ on_message(void *arg, enum dr_level level, const char *text)
 		dr_buf_adds(&b, text);
 	else
 		dr_buf_addf(&b, "dagrun: %s\n", text);
+	said = dr_buf_str(&b);
+	/* That there is no memory is to be said without any. */
+	if (b.failed) {
+		snprintf(cut, sizeof(cut), "dagrun: %.500s\n", text);
+		said = dr_str(cut);
+	}
 	dr_cli_lock(r);
 	if (r->progress)
-		dr_progress_print(r->progress, dr_buf_str(&b), dr_now());
+		dr_progress_print(r->progress, said, dr_now());
 	else
-		fputs(dr_buf_cstr(&b), stderr);
+		fputs(said.p, stderr);
 	dr_cli_unlock(r);
 	dr_buf_free(&b);
 }

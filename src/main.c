@@ -75,6 +75,8 @@ main(int argc, char **argv)
 			status = puts("dagrun " PACKAGE_VERSION) < 0 ? DR_SYSTEM : DR_OK;
 		else
 			status = run(&parsed, &err);
+	} else if (err.code == DR_SYSTEM) {
+		status = DR_SYSTEM;
 	}
 	dr_options_free(&parsed);
 	if (status != DR_OK && err.msg[0])

@@ -16,9 +16,6 @@ from scenarios import whole
 DAGRUN = os.environ['DAGRUN']
 STOPPER = os.environ['CRASH_STOPPER']
 PATIENCE = int(os.environ.get("CRASH_PATIENCE", "60"))  # seconds for what takes milliseconds
-# Are rarer remains looked for too: files of ours that are made for a moment, beside the journal and the rows, and
-# directories that have been replaced while the system had no descriptors?
-STRICT = os.environ.get('CRASH_STRICT', '') == 'yes'
 
 
 class Violation(Exception):
@@ -177,8 +174,7 @@ class Run:
         for path in (self.here, self.log, self.tmp):
             shutil.rmtree(path, ignore_errors=True)
 
-    def fresh(self, faulty=False):
-        self.faulty = faulty
+    def fresh(self):
         self.empty()
         for path in (self.log, self.tmp):
             os.mkdir(path)
@@ -249,10 +245,7 @@ class Run:
     def leftovers(self, fifo):
         """Temporary names, whosever they were; fifo: also what a jobserver had."""
         for path in walk('', set(), set()):
-            if '.dagrun-' in path or path.startswith('.dagrun/tmp/'):
-                if STRICT or not self.faulty or not self.directories:
-                    yield path
-            elif STRICT and re.match(r'\.dagrun/(journal|rows/[0-9a-f]+)\..', path):
+            if '.dagrun-' in path or re.match(r'\.dagrun/(tmp/|journal\.|rows/[0-9a-f]+\.)', path):
                 yield path
         if fifo:
             for entry in os.listdir(self.tmp):
