@@ -238,6 +238,25 @@ def under_make(floor):
     equal(running(rest.values()), [], 'tasks')
 
 
+def make_is_killed(floor):
+    """dagrun goes on with what it has of the pool, and ends well."""
+    dagfile(20)
+    write('Makefile', 'a:\n\t+%s\n' % DAGRUN)
+    floor.start(['make', '-j4'])
+    floor.reach(4, 'under make')
+    mine, = [p for p in children(floor.proc.pid) for p in [p] + children(p) if name_of(p) == 'dagrun']
+    kill(floor)
+    floor.pidfd = os.pidfd_open(mine)
+    have = -1
+    while len(floor.started) > have:
+        have = len(floor.started)
+        floor.let_go(have - floor.gone)
+        floor.until(lambda: len(floor.started) > have, 'without make')
+    equal(os.waitstatus_to_exitcode(os.waitpid(mine, 0)[1]), 0, 'exit: ' + floor.text())
+    equal(len(os.listdir('made')), 20, 'outputs')
+    nobody_left('without make')
+
+
 def shell_function(floor):
     """What make reads of a dagrun ends with it, also when it was killed."""
     write('Dagfile', 'task t\n  run = ./work x\n')
@@ -477,7 +496,8 @@ def first_process(floor):
 TESTS = []
 for _s in STYLES:
     TESTS += [('%s %s' % (fn.__name__, _s), fn, _s) for fn in (tokens_back, leaves_nobody, at_moments, guardian_dies, guardian_is_stopped)]
-TESTS += [(fn.__name__, fn) for fn in (serves, under_make, shell_function, claims, signals_do_not_reach_it, is_not_called_dagrun, both_die, dies_beside,
+TESTS += [(fn.__name__, fn) for fn in (serves, under_make, make_is_killed, shell_function, claims, signals_do_not_reach_it, is_not_called_dagrun,
+                                       both_die, dies_beside,
                                        times_out, daemons_live, nested, first_process)]
 TESTS += [('ends_all ' + s.name, ends_all, s) for s in (signal.SIGINT, signal.SIGTERM)]
 
