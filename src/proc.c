@@ -300,6 +300,19 @@ hold(const struct dr_proc *p)
 #endif
 }
 
+/* fd was opened while the number was this process's. A sandbox, or valgrind, may know such descriptors and not this call. */
+static void
+send_signal(int fd, pid_t pid, int sig)
+{
+#ifdef SYS_pidfd_send_signal
+	if (syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) == 0 || (errno != ENOSYS && errno != EPERM))
+		return;
+#else
+	(void)fd;
+#endif
+	kill(pid, sig);
+}
+
 void
 dr_proc_signal(const struct dr_proc *p, int sig)
 {
@@ -310,11 +323,9 @@ dr_proc_signal(const struct dr_proc *p, int sig)
 			kill(p->pid, SIGCONT);
 		return;
 	}
-#ifdef SYS_pidfd_send_signal
-	syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+	send_signal(fd, p->pid, sig);
 	if (sig != SIGKILL)
-		syscall(SYS_pidfd_send_signal, fd, SIGCONT, NULL, 0);
-#endif
+		send_signal(fd, p->pid, SIGCONT);
 	dr_close(&fd);
 }
 

@@ -11,6 +11,7 @@
 #include "own-dir.h"
 #include "spawn.h"
 #include "str.h"
+#include "under-valgrind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -250,9 +251,7 @@ signals_as_we_were_given_them(void **state)
 static void
 skip_under_valgrind(void)
 {
-	const char *preload = getenv("LD_PRELOAD");
-
-	if (preload && strstr(preload, "vgpreload"))
+	if (under_valgrind())
 		skip();
 }
 

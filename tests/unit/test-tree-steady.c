@@ -13,6 +13,7 @@
 #include "err.h"
 #include "str.h"
 #include "tree.h"
+#include "under-valgrind.h"
 
 /* Trees that follow their list of leaves, held against what any of them must be, and against a plain count of what is made again. */
 
@@ -353,9 +354,7 @@ check_code(const struct dr_tree *t)
 static int
 sequences(void)
 {
-	const char *preload = getenv("LD_PRELOAD");
-
-	return preload && strstr(preload, "vgpreload") ? 1000 : 100000;
+	return under_valgrind() ? 1000 : 100000;
 }
 
 /* A hundred thousand short histories of small lists: where all the corners are. */
