@@ -201,20 +201,6 @@ dr_html_tree_section(const struct dr_html_tree *t, struct dr_page *p, struct dr_
 	return 0;
 }
 
-/* What is asked for, if it can be said in a few words. */
-static void
-put_title(const struct dr_plan *pl, struct dr_buf *out)
-{
-	if (!pl->n_targets)
-		return;
-	dr_plan_task_name(pl, pl->targets[0], out);
-	if (pl->n_targets > 1) {
-		dr_buf_adds(out, " and ");
-		dr_buf_count(out, pl->n_targets - 1);
-		dr_buf_adds(out, " more");
-	}
-}
-
 int
 dr_graph_html(const struct dr_plan *pl, struct dr_buf *out, struct dr_err *err)
 {
@@ -226,7 +212,7 @@ dr_graph_html(const struct dr_plan *pl, struct dr_buf *out, struct dr_err *err)
 
 	if (dr_html_tree_make(pl, &tree, err))
 		goto out;
-	put_title(pl, &title);
+	dr_plan_targets_name(pl, &title);
 	dr_page_begin(&page, out, dr_buf_cstr(&title));
 	dr_buf_addstr(&page.text, dr_buf_str(&title));
 	dr_page_put(&page, "<main>\n<h1>", "</h1>\n");

@@ -148,6 +148,19 @@ dr_plan_task_name(const struct dr_plan *pl, uint32_t task, struct dr_buf *out)
 		dr_plan_task_label(pl, task, out);
 }
 
+void
+dr_plan_targets_name(const struct dr_plan *pl, struct dr_buf *out)
+{
+	if (!pl->n_targets)
+		return;
+	dr_plan_task_name(pl, pl->targets[0], out);
+	if (pl->n_targets > 1) {
+		dr_buf_adds(out, " and ");
+		dr_buf_count(out, pl->n_targets - 1);
+		dr_buf_adds(out, " more");
+	}
+}
+
 /* Every task wanted that a target needs, itself included. */
 static int
 want(struct dr_plan *pl, struct dr_err *err)

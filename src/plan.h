@@ -81,6 +81,8 @@ void dr_plan_row_column(const struct dr_plan *pl, uint32_t stage, uint32_t row, 
 bool dr_plan_row_name(const struct dr_plan *pl, uint32_t stage, uint32_t row, const char *before, struct dr_buf *out);
 /* What a task is called: its first output's path; an inner node: STAGE/ROUND.INDEX; without outputs: STAGE:ROW. */
 void dr_plan_task_name(const struct dr_plan *pl, uint32_t task, struct dr_buf *out);
+/* What is asked for, in a few words: the first target, and how many more. Nothing without targets. */
+void dr_plan_targets_name(const struct dr_plan *pl, struct dr_buf *out);
 /* STAGE:ROW, whatever its outputs; of a task or the root of a merge STAGE. */
 void dr_plan_task_label(const struct dr_plan *pl, uint32_t task, struct dr_buf *out);
 /* The tree of a task that is a node of one, and which node it is; NULL: it is none. */

@@ -29,20 +29,6 @@ begin_section(struct dr_page *p, unsigned i)
 		    sections[i].id, sections[i].title);
 }
 
-/* What was asked for, in a few words. */
-static void
-put_targets(const struct dr_plan *pl, struct dr_buf *out)
-{
-	if (!pl->n_targets)
-		return;
-	dr_plan_task_name(pl, pl->targets[0], out);
-	if (pl->n_targets > 1) {
-		dr_buf_adds(out, " and ");
-		dr_buf_count(out, pl->n_targets - 1);
-		dr_buf_adds(out, " more");
-	}
-}
-
 static const char *
 state_of(const struct dr_report *r)
 {
@@ -228,7 +214,7 @@ add_head(struct dr_report_view *v, struct dr_buf *out)
 	struct dr_buf title = { 0 };
 	struct dr_page *p = &v->page;
 
-	put_targets(v->plan, &title);
+	dr_plan_targets_name(v->plan, &title);
 	dr_buf_addf(&title, ": %s", state_of(v->r));
 	dr_page_begin(p, out, dr_buf_cstr(&title));
 	dr_buf_addstr(&p->text, dr_buf_str(&title));
