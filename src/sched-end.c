@@ -40,6 +40,7 @@ dr_sched_halt(struct dr_sched *s)
 	s->wants = false;
 	s->wake = -1;
 	s->unsettled = DR_NONE;
+	s->n_parked = 0;
 	dr_sched_release(s);
 	for (uint32_t t = 0; t < s->graph->n_tasks; t++) {
 		if (dr_sched_pending(&s->graph->tasks[t]))
@@ -59,8 +60,13 @@ push_consumers(struct dr_sched *s, uint32_t task, uint32_t top)
 		for (uint32_t c = g->first_consumer[out[k]]; c < g->first_consumer[out[k] + 1]; c++) {
 			uint32_t t = g->consumers[c];
 
-			if (g->tasks[t].state != DR_WAITING || dr_sched_held(s, t))
+			if (g->tasks[t].state != DR_WAITING)
 				continue;
+			/* What is up to date goes on as if this one were. */
+			if (dr_sched_held(s, t)) {
+				g->tasks[t].wait--;
+				continue;
+			}
 			if (s->o.stages[g->tasks[t].stage].missing) {
 				if (!--g->tasks[t].wait)
 					dr_sched_unsettle(s, t);

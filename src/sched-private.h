@@ -11,7 +11,10 @@
 
 enum dr_sched_settling {
 	DR_SCHED_UNSETTLED = 1, /* on the stack of those */
-	DR_SCHED_HELD = 2, /* up to date; what it made is gone, and nobody needs that so far. It waits, and counts as clean */
+	DR_SCHED_HELD = 2, /* up to date, as far as can be told. It waits, and counts as clean */
+	DR_SCHED_EXPOSED = 4, /* held, and may come to run for the sake of another than the one who reads it */
+	DR_SCHED_PARKED = 8, /* on the list of those */
+	DR_SCHED_OPEN = 16, /* only while those are looked through: may yet run */
 };
 
 struct dr_sched {
@@ -32,6 +35,10 @@ struct dr_sched {
 	uint8_t *settling;
 	uint32_t *next, unsettled;
 	uint64_t n_held;
+	/* Tasks that are to run once it is certain that nothing they read will be made again; looked through when so many others are at
+	 * their end. */
+	uint32_t *parked, n_parked;
+	uint64_t look_again;
 	uint64_t wanted, done, failed, skipped, clean, failures;
 	struct dr_crowd crowd;
 	int64_t wake;
@@ -66,8 +73,16 @@ void dr_sched_unsettle(struct dr_sched *s, uint32_t task);
 void dr_sched_settle(struct dr_sched *s);
 /* One producer more is at its end: what of those that wait for it has all now is to be settled. */
 void dr_sched_arrive(struct dr_sched *s, uint32_t task);
+/* A held task is to run. */
+void dr_sched_demand(struct dr_sched *s, uint32_t task);
+/* Its state is WAITING, and all that it waits for is at its end: it can start. */
+void dr_sched_begin(struct dr_sched *s, uint32_t task);
 /* What has been held up to now is up to date for good. */
 void dr_sched_release(struct dr_sched *s);
+/* sched-park.c. It is to run, and reads something of a held task that stands, and may yet be made again. */
+void dr_sched_park(struct dr_sched *s, uint32_t task);
+/* Those of which that has become certain can start. Where nothing else is left to become certain of, they need not wait. */
+void dr_sched_unpark(struct dr_sched *s);
 /* sched-end.c. Its end, for a task that can't start, and for all that needs it. */
 void dr_sched_skip(struct dr_sched *s, uint32_t task);
 void dr_sched_finish(struct dr_sched *s, uint32_t task, enum dr_state state, const struct dr_grant *g);

@@ -70,7 +70,8 @@ fill(struct dr_sched *s)
 	s->mark = calloc((size_t)s->graph->n_tasks + 1, sizeof(*s->mark));
 	s->settling = calloc((size_t)s->graph->n_tasks + 1, sizeof(*s->settling));
 	s->next = calloc((size_t)s->graph->n_tasks + 1, sizeof(*s->next));
-	if (!s->mark || !s->settling || !s->next)
+	s->parked = calloc((size_t)s->graph->n_tasks + 1, sizeof(*s->parked));
+	if (!s->mark || !s->settling || !s->next || !s->parked)
 		return -1;
 	for (uint32_t t = 0; t < s->graph->n_tasks; t++) {
 		if (!dr_sched_pending(&s->graph->tasks[t]))
@@ -148,6 +149,7 @@ dr_sched_free(struct dr_sched *s)
 	free(s->mark);
 	free(s->settling);
 	free(s->next);
+	free(s->parked);
 	free(s);
 }
 
@@ -382,6 +384,7 @@ dr_sched_pump(struct dr_sched *s, int64_t now, struct dr_err *err)
 	s->wake = -1;
 	wake_timed(s, now);
 	dr_sched_settle(s);
+	dr_sched_unpark(s);
 	if (start_all(s, now, &keep, &why) || (is_stuck(s) && dr_claims_tell(&s->claims, &why))) {
 		if (err)
 			*err = why;

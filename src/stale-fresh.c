@@ -25,19 +25,22 @@ reads_new(const struct dr_graph *g, uint32_t task, const uint8_t *likely)
 	return false;
 }
 
-/* Will a task that reads what this one makes run, as far as can be told? */
+/* Will a task that reads what is gone of this one run, as far as can be told? */
 static bool
 is_needed(const struct dr_graph *g, uint32_t task, const uint8_t *likely)
 {
 	const uint32_t *out = dr_graph_outputs(g, task);
 
-	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
+	for (uint32_t i = 0; i < g->tasks[task].n_out; i++) {
+		if (!(g->files[out[i]].flags & DR_FILE_ABSENT))
+			continue;
 		for (uint32_t c = g->first_consumer[out[i]]; c < g->first_consumer[out[i] + 1]; c++) {
 			const struct dr_task *t = &g->tasks[g->consumers[c]];
 
 			if (t->state == DR_WAITING && (t->certain || likely[g->consumers[c]]))
 				return true;
 		}
+	}
 	return false;
 }
 

@@ -108,6 +108,65 @@ case_generations()
 	no_leftovers
 }
 
+# One turns out to be up to date, as what it reads is gone and need not be made again; then another one needs that after all, and it comes
+# out otherwise. A third, which is to run in any case, reads what the first has made.
+case_made_again_otherwise()
+{
+	echo x >x
+	echo y1 >y
+	echo z >z
+	echo 1 >salt
+	cat >Dagfile <<-'END'
+		args one
+		  list = 1
+		map shared
+		  each = one
+		  in   = z
+		  out  = shared
+		  keep = no
+		  run  = note shared cat {in} salt > {out}
+		task same
+		  in  = x
+		  out = sizes
+		  run = note same wc -c {in} > {out}
+		task other
+		  in  = y
+		  out = other.y
+		  run = note other cp {in} {out}
+		task later
+		  in  = other
+		  out = later.y
+		  run = note later cp {in} {out}
+		task first
+		  in  = shared same
+		  out = 1st
+		  run = note first cat {in} > {out}
+		task second
+		  in  = shared later
+		  out = 2nd
+		  run = note second cat {in} > {out}
+		task third
+		  in  = first
+		  out = 3rd
+		  run = note third cat {in} > {out}
+	END
+	ran 'first later other same second shared third'
+	touch x
+	echo y2 >y
+	echo 2 >salt
+	sed -i 's/note third cat/note third cat --/' Dagfile
+	ran 'first later other same second shared third'
+	is 3rd $'z\n2\n2 x'
+	ran ''
+	# And where it comes out as it was, only what must be is made.
+	touch x
+	echo y3 >y
+	sed -i 's/note third cat --/note third cat -u/' Dagfile
+	ran 'later other same second shared third'
+	ran ''
+	no_leftovers
+}
+
 # Two Dagfiles that share it need not make it again in turns for ever.
 case_generations_of_two_dagfiles()
 {
