@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <xxhash.h>
 
@@ -49,6 +50,25 @@ dr_hash128_hex(struct dr_hash128 h, char out[33])
 		out[16 + i] = "0123456789abcdef"[h.lo >> (60 - 4 * i) & 15];
 	}
 	out[32] = '\0';
+}
+
+bool
+dr_hash128_parse(const char *hex, struct dr_hash128 *out)
+{
+	struct dr_hash128 h = { 0 };
+
+	if (strlen(hex) != 32)
+		return false;
+	for (size_t i = 0; i < 32; i++) {
+		const char *digits = "0123456789abcdef", *d = memchr(digits, hex[i], 16);
+		uint64_t *half = i < 16 ? &h.hi : &h.lo;
+
+		if (!d)
+			return false;
+		*half = *half << 4 | (uint64_t)(d - digits);
+	}
+	*out = h;
+	return true;
 }
 
 struct dr_hasher *

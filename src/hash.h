@@ -17,6 +17,7 @@ struct dr_hash128 dr_hash128(const void *p, size_t n);
 bool dr_hash128_eq(struct dr_hash128 a, struct dr_hash128 b);
 /* 32 hexadecimal digits and a NUL. */
 void dr_hash128_hex(struct dr_hash128 h, char out[33]);
+bool dr_hash128_parse(const char *hex, struct dr_hash128 *out); /* the other way; false: it is nothing of the kind */
 
 /* A hash of fields: each is preceded by its length, so that ("ab","c") and ("a","bc") differ. */
 struct dr_hasher;

@@ -56,7 +56,8 @@ struct dr_stale {
 int dr_stale_find_dead(struct dr_stale *s, struct dr_err *err);
 /* Outputs that have their record and not their name get it. 1: there were some. */
 int dr_stale_roll_forward(struct dr_stale *s, struct dr_err *err);
-/* After a crash, removes temporary files that no live run claims and no record knows. */
+/* After a crash, removes temporary files that no live run claims and no record knows, where the plan makes something, and below
+ * .dagrun. */
 int dr_stale_sweep(struct dr_stale *s, struct dr_err *err);
 /* Says good-bye for the runs that died, as what they left is dealt with; s->runs are the others then. */
 void dr_stale_farewell(struct dr_stale *s);

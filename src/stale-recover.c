@@ -207,18 +207,20 @@ struct sweep {
 	const char *dir; /* with its '/' at the end, or empty */
 	struct leftover *left;
 	uint32_t n, cap;
+	struct dr_buf names; /* each ended by a NUL */
 	bool nomem;
 };
 
+static const char parts[] = ".dagrun/parts/", tmps[] = ".dagrun/tmp/";
+
+/* An output may be a directory that is recorded, and then its stamp is wanted (`tree`). */
 static void
-collect(void *arg, const char *name)
+add_leftover(struct sweep *w, struct dr_hash128 id, const char *name, bool tree)
 {
-	struct sweep *w = arg;
 	struct dr_stale *s = w->s;
-	struct dr_hash128 id = { 0 };
 	struct leftover *l;
 
-	if (!dr_temp_name_id(dr_str(name), &id.lo) || (s->options.lock && dr_lock_claimed(s->options.lock, id)))
+	if (s->options.lock && dr_lock_claimed(s->options.lock, id))
 		return;
 	dr_buf_reset(&s->path);
 	dr_buf_adds(&s->path, w->dir);
@@ -230,11 +232,73 @@ collect(void *arg, const char *name)
 	l = &w->left[w->n];
 	*l = (struct leftover){ .id = id.lo, .path = strdup(dr_buf_cstr(&s->path)) };
 	w->nomem = w->nomem || !l->path;
-	/* A directory may be one that is recorded. */
-	if (l->path && dr_disk_look(s->disk, l->path, true, &l->stamp, &l->dir) == 0 && l->stamp.size != DR_ABSENT)
+	if (l->path && dr_disk_look(s->disk, l->path, tree, &l->stamp, &l->dir) == 0 && l->stamp.size != DR_ABSENT)
 		w->n++;
 	else
 		free(l->path);
+}
+
+static void
+collect_output(void *arg, const char *name)
+{
+	struct dr_hash128 id = { 0 };
+
+	if (dr_temp_name_id(dr_str(name), &id.lo))
+		add_leftover(arg, id, name, true);
+}
+
+static void
+collect_tmp(void *arg, const char *name)
+{
+	struct dr_hash128 id;
+
+	if (dr_hash128_parse(name, &id))
+		add_leftover(arg, id, name, false);
+}
+
+static void
+collect_name(void *arg, const char *name)
+{
+	struct sweep *w = arg;
+
+	dr_buf_add(&w->names, name, strlen(name) + 1);
+}
+
+static void
+list(struct sweep *w, const char *dir, void (*fn)(void *arg, const char *name))
+{
+	w->dir = dir;
+	/* What is no directory holds nothing of ours. */
+	if (w->s->disk->list(w->s->disk, dir, fn, w) && errno != ENOENT && errno != ENOTDIR)
+		w->s->litter = true;
+}
+
+/* One level below .dagrun/parts, where inner nodes of merges are, also of those that the plan has no more. What is below may be outputs. */
+static void
+collect_parts(struct sweep *w)
+{
+	struct dr_buf dir = { 0 };
+
+	list(w, parts, collect_name);
+	for (size_t at = 0; !w->names.failed && at < w->names.n; at += strlen(w->names.p + at) + 1) {
+		dr_buf_reset(&dir);
+		dr_buf_adds(&dir, parts);
+		dr_buf_adds(&dir, w->names.p + at);
+		dr_buf_addc(&dir, '/');
+		if (dir.failed)
+			break;
+		list(w, dr_buf_cstr(&dir), collect_output);
+	}
+	w->nomem |= w->names.failed || dir.failed;
+	dr_buf_free(&dir);
+}
+
+static bool
+is_part(struct dr_str dir)
+{
+	size_t n = sizeof(parts) - 1;
+
+	return dir.n > n && !memcmp(dir.p, parts, n) && memchr(dir.p + n, '/', dir.n - n) == dir.p + dir.n - 1;
 }
 
 static int
@@ -341,15 +405,16 @@ dr_stale_sweep(struct dr_stale *s, struct dr_err *err)
 	for (uint32_t f = 0; f < g->n_files; f++)
 		if (g->files[f].producer != DR_NONE)
 			makes[g->files[f].dir] = 1;
-	for (uint32_t d = 0; d < g->n_dirs; d++) {
-		w.dir = dr_graph_dir(g, d).p;
-		if (makes[d] && s->disk->list(s->disk, w.dir, collect, &w) && errno != ENOENT)
-			s->litter = true;
-	}
+	for (uint32_t d = 0; d < g->n_dirs; d++)
+		if (makes[d] && !is_part(dr_graph_dir(g, d)))
+			list(&w, dr_graph_dir(g, d).p, collect_output);
+	collect_parts(&w);
+	list(&w, tmps, collect_tmp);
 	rc = w.nomem ? dr_err_nomem(err) : remove_leftovers(&w, err);
 	for (uint32_t i = 0; i < w.n; i++)
 		free(w.left[i].path);
 	free(w.left);
+	dr_buf_free(&w.names);
 	free(makes);
 	return rc;
 }

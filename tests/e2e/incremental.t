@@ -434,7 +434,6 @@ case_output_changed_by_hand()
 	is last $'TEXT A\nTEXT B\nTEXT C\nTEXT D\n.!'
 }
 
-# keep = no: what is missing because it was reclaimed is as good as there.
 # What a run that was killed had begun is not there when it is begun again, also where a run that knew nothing of it
 # has been there meanwhile.
 case_begun_by_a_killed_run()
@@ -458,6 +457,39 @@ E1
 	no_leftovers
 }
 
+# What a killed run has begun goes, too, where nothing is made any more.
+case_begun_and_not_wanted()
+{
+	cat >Dagfile <<-'END'
+		args n
+		  list = 1 2 3 4
+		map copy
+		  each = n
+		  in   = {arg}
+		  out  = copy/{arg}
+		  run  = cp {in} {out}
+		merge all
+		  each   = copy
+		  fan-in = 2
+		  out    = all
+		  run    =
+		    echo {in} > {out}
+		    echo {in} > {tmp}/x
+		    [ -e go ] || kill -KILL $PPID
+	END
+	touch 1 2 3 4
+	run -j1
+	[ "$rc" = 137 ] || fail "exit $rc"
+	[ -n "$(find .dagrun -name '.dagrun-*')" ] || fail 'nothing was begun'
+	[ -n "$(ls -A .dagrun/tmp)" ] || fail 'nothing temporary was begun'
+	touch go
+	sed -i 's/fan-in = 2/fan-in = all/' Dagfile
+	run
+	[ "$rc" = 0 ] || fail "exit $rc"
+	no_leftovers
+}
+
+# keep = no: what is missing because it was reclaimed is as good as there.
 case_reclaimed()
 {
 	letters

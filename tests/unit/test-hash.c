@@ -20,6 +20,7 @@
 static void
 known_values(void **state)
 {
+	struct dr_hash128 h;
 	char hex[33];
 
 	(void)state;
@@ -29,6 +30,13 @@ known_values(void **state)
 	assert_string_equal(hex, "99aa06d3014798d86001c324468d497f");
 	dr_hash128_hex((struct dr_hash128){ .lo = 1, .hi = UINT64_C(0xfedcba9876543210) }, hex);
 	assert_string_equal(hex, "fedcba98765432100000000000000001");
+	assert_true(dr_hash128_parse(hex, &h));
+	assert_true(dr_hash128_eq(h, (struct dr_hash128){ .lo = 1, .hi = UINT64_C(0xfedcba9876543210) }));
+	assert_false(dr_hash128_parse("", &h));
+	assert_false(dr_hash128_parse("fedcba9876543210000000000000001", &h));
+	assert_false(dr_hash128_parse("fedcba987654321000000000000000010", &h));
+	assert_false(dr_hash128_parse("fedcba9876543210000000000000000X", &h));
+	assert_false(dr_hash128_parse("FEDCBA98765432100000000000000001", &h));
 }
 
 static void

@@ -1172,7 +1172,20 @@ sweeping(void **state)
 	put(w, "m/.hidden", "not ours");
 	snprintf(other_dir, sizeof(other_dir), "in/%.299s", temps[0] + 2);
 	put(w, other_dir, "where we make nothing");
+	/* Of a merge that is gone, or makes no inner nodes any more. */
+	put(w, ".dagrun/parts/old", "")->dir = true;
+	put(w, ".dagrun/parts/old/.dagrun-0000000000000002-x", "half");
+	put(w, ".dagrun/parts/old/.dagrun-0000000000000003-x", "half");
+	put(w, ".dagrun/parts/old/0123456789abcdef", "an inner node");
+	put(w, ".dagrun/parts/old/deep", "")->dir = true;
+	put(w, ".dagrun/parts/old/deep/.dagrun-0000000000000002-x", "in an output");
+	/* {tmp} */
+	put(w, ".dagrun/tmp/00000000000000010000000000000002", "half");
+	put(w, ".dagrun/tmp/00000000000000010000000000000003", "half");
+	put(w, ".dagrun/tmp/nonsense", "not ours");
 	expect(w, base, ""); /* nobody died */
+	get(w, ".dagrun/parts/old/.dagrun-0000000000000002-x");
+	get(w, ".dagrun/tmp/00000000000000010000000000000002");
 	get(w, temps[0]);
 
 	say_run(w, DR_REC_RUN, 2, 20);
@@ -1188,7 +1201,15 @@ sweeping(void **state)
 
 	other = other_lock(w, 3);
 	assert_int_equal(dr_lock_claim(other, w->p->plan->graph->tasks[place_task(w->p, "m", 1)].id, &w->p->err), 1);
+	assert_int_equal(dr_lock_claim(other, (struct dr_hash128){ .lo = 3 }, &w->p->err), 1);
 	expect(w, base, "");
+	assert_null(fake_find(&w->disk, ".dagrun/parts/old/.dagrun-0000000000000002-x"));
+	assert_null(fake_find(&w->disk, ".dagrun/tmp/00000000000000010000000000000002"));
+	get(w, ".dagrun/parts/old/.dagrun-0000000000000003-x");
+	get(w, ".dagrun/parts/old/0123456789abcdef");
+	get(w, ".dagrun/parts/old/deep/.dagrun-0000000000000002-x");
+	get(w, ".dagrun/tmp/00000000000000010000000000000003");
+	get(w, ".dagrun/tmp/nonsense");
 	assert_null(fake_find(&w->disk, temps[0]));
 	get(w, temps[1]); /* somebody writes to it */
 	assert_null(fake_find(&w->disk, temps[2]));
