@@ -38,7 +38,8 @@ prune_due(const struct dr_session *s, bool compacted)
 	return compacted || (ours && n % LOGS_EVERY == 0);
 }
 
-/* The journal is written anew when most of it is dead and nobody else is here: a long job's every run leaves some behind. */
+/* The journal is written anew when most of it is dead and nobody else is here: a long job's every run leaves some behind. And when some of it
+ * is damaged: that has been told, and nobody is to be told at every run from now on. */
 void
 dr_session_compact(struct dr_session *s)
 {
@@ -47,7 +48,7 @@ dr_session_compact(struct dr_session *s)
 
 	if (!s->journal || !s->lock || s->alone || dr_session_only_looks(s) || !dr_lock_exclude(s->lock))
 		return;
-	if (dr_journal_compact(s->journal, false, &done, &err) || (prune_due(s, done) && dr_journal_prune_logs(s->journal, s->run, &err)))
+	if (dr_journal_compact(s->journal, s->counts.damaged > 0, &done, &err) || (prune_due(s, done) && dr_journal_prune_logs(s->journal, s->run, &err)))
 		dr_session_message(s, DR_NOTICE, err.msg);
 	dr_lock_share(s->lock);
 }

@@ -125,6 +125,34 @@ E1
 	ran ''
 }
 
+# Said once: the journal is written anew, without what is damaged.
+case_damaged_journal()
+{
+	local at size
+	for i in 1 2 3 4 5 6; do
+		printf 'task t%s\n  out = out/%s\n  run = note %s touch {out}\n' $i $i $i
+	done >Dagfile
+	ran '1 2 3 4 5 6'
+	size=$(stat -c %s .dagrun/journal)
+	at=$((size / 2))
+	printf 'damage' | dd of=.dagrun/journal bs=1 seek=$at conv=notrunc 2>/dev/null
+	# Who only looks leaves it as it is.
+	cp .dagrun/journal before
+	run -n
+	cmp before .dagrun/journal || fail 'a dry run changed the journal'
+	run -B
+	[ "$rc" = 0 ] || fail "exit $rc"
+	says "$E" 'bytes? of the journal'
+	ran ''
+	! grep -q 'of the journal' "$E" || fail 'it is said once more'
+	# The same where there is nothing to do: what has no beginning costs nothing.
+	printf 'damage' >>.dagrun/journal
+	ran ''
+	says "$E" '6 bytes of the journal'
+	ran ''
+	! grep -q 'of the journal' "$E" || fail 'it is said once more'
+}
+
 # A limit on the size of files is the task's to hit.
 case_file_size()
 {
