@@ -69,10 +69,15 @@ dr_cli_dry_run(struct dr_session *s, struct dr_err *err)
 	return rc;
 }
 
-/* The task of --explain=TARGET: by its name, as it is shown, or by its label. */
+/* The task of --explain=TARGET: by its name, as it is shown, by its label, or by what it makes. */
 static bool
 is_called(struct dr_session *s, uint32_t task, const char *target)
 {
+	const struct dr_graph *g = s->plan->graph;
+	uint32_t file = dr_graph_find(g, dr_str(target));
+
+	if (file != DR_NONE && g->files[file].producer == task)
+		return true;
 	dr_buf_reset(&s->text);
 	dr_plan_task_name(s->plan, task, &s->text);
 	if (!strcmp(dr_buf_cstr(&s->text), target))

@@ -62,3 +62,24 @@ dr_session_tell_redo(struct dr_session *s)
 	}
 	dr_session_message(s, DR_NOTICE, dr_buf_cstr(&s->text));
 }
+
+void
+dr_session_tell_changed(struct dr_session *s)
+{
+	enum { NAMES = 3 };
+	struct dr_buf names = { 0 };
+	bool one = s->counts.changed == 1;
+	uint64_t n;
+
+	if (!s->counts.changed || dr_stale_changed(s->stale, NAMES, &names, &n, NULL))
+		goto out;
+	dr_buf_reset(&s->text);
+	dr_buf_count(&s->text, n);
+	dr_buf_adds(&s->text, one ? " output was changed since it was made, and is kept as it is: " :
+				    " outputs were changed since they were made, and are kept as they are: ");
+	dr_buf_addstr(&s->text, dr_buf_str(&names));
+	dr_buf_adds(&s->text, one ? " (-B makes it again)" : " (-B makes them again)");
+	dr_session_message(s, DR_NOTICE, dr_buf_cstr(&s->text));
+out:
+	dr_buf_free(&names);
+}

@@ -439,8 +439,7 @@ dr_session_tell_findings(struct dr_session *s)
 		    "files that the globs match are made by this Dagfile, and no inputs");
 	tell_plural(s, s->counts.rolled, "output that was finished when a run died has its name now",
 		    "outputs that were finished when a run died have their names now");
-	tell_plural(s, s->counts.changed, "output was changed since it was made, and is kept as it is (-B makes it again)",
-		    "outputs were changed since they were made, and are kept as they are (-B makes them again)");
+	dr_session_tell_changed(s);
 	tell_plural(s, s->counts.unsynced,
 		    "output was made before the machine was started anew, and is not known to have reached the disk: it is made again",
 		    "outputs were made before the machine was started anew, and are not known to have reached the disk: they are "

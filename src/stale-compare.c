@@ -48,25 +48,23 @@ tell_time(struct dr_buf *out, int64_t ns)
 	dr_buf_addf(out, "%s.%09" PRId64, day, part);
 }
 
-/* `in/17.txt: size 4096 → 4099` */
 static void
-tell_stamp(struct dr_buf *out, struct dr_str path, const struct dr_stamp *was, const struct dr_file *file)
+tell_stamp(struct dr_buf *out, const struct dr_stamp *was, const struct dr_file *file)
 {
 	const struct dr_stamp *is = &file->stamp;
 
-	dr_buf_escape(out, path);
 	if (is->size == DR_ABSENT) {
-		dr_buf_adds(out, ": is not there");
+		dr_buf_adds(out, "is not there");
 	} else if (was->size == DR_ABSENT) {
-		dr_buf_adds(out, ": was not there");
+		dr_buf_adds(out, "was not there");
 	} else if (was->size != is->size) {
-		dr_buf_addf(out, ": size %" PRId64 " → %" PRId64, was->size, is->size);
+		dr_buf_addf(out, "size %" PRId64 " → %" PRId64, was->size, is->size);
 	} else if (file->flags & DR_FILE_TREE) {
-		dr_buf_adds(out, ": what is in it changed");
+		dr_buf_adds(out, "what is in it changed");
 	} else if (was->mtime == is->mtime) {
-		dr_buf_adds(out, ": its content changed");
+		dr_buf_adds(out, "its content changed");
 	} else {
-		dr_buf_adds(out, ": time ");
+		dr_buf_adds(out, "time ");
 		tell_time(out, was->mtime);
 		dr_buf_adds(out, " → ");
 		tell_time(out, is->mtime);
@@ -113,8 +111,11 @@ compare_files(struct dr_compare *c, struct dr_record *r, const uint32_t *files, 
 			continue;
 		*same = false;
 		c->grave = c->plan->graph->files[files[i]].stamp.size != f.stamp.size;
-		if (tell)
-			tell_stamp(tell, f.path, &f.stamp, &c->plan->graph->files[files[i]]);
+		if (!tell)
+			continue;
+		dr_buf_escape(tell, f.path);
+		dr_buf_adds(tell, ": ");
+		tell_stamp(tell, &f.stamp, &c->plan->graph->files[files[i]]);
 	}
 	return 0;
 }
@@ -206,6 +207,31 @@ compare_outputs(struct dr_compare *c, uint32_t task, struct dr_record *r, unsign
 		}
 	}
 	return 0;
+}
+
+uint32_t
+dr_compare_changed(struct dr_compare *c, uint32_t task, struct dr_record *r, uint32_t k, struct dr_buf *tell)
+{
+	const struct dr_graph *g = c->plan->graph;
+	const uint32_t *out = dr_graph_outputs(g, task);
+	uint32_t reads = k ? 0 : r->task.n_in + r->task.n_uses;
+	struct dr_rec_file f;
+
+	while (k < r->task.n_out && k < g->tasks[task].n_out && dr_record_file(r, &f) == 1) {
+		const struct dr_file *now = &g->files[out[k]];
+
+		if (reads) {
+			reads--;
+			continue;
+		}
+		if (!(now->flags & DR_FILE_ABSENT) && !dr_stamp_same(&now->stamp, &f.stamp)) {
+			if (tell)
+				tell_stamp(tell, &f.stamp, now);
+			return k;
+		}
+		k++;
+	}
+	return DR_NONE;
 }
 
 int

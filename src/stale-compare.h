@@ -26,6 +26,9 @@ struct dr_compare {
  * tell is not NULL the difference is described there: `in/17.txt: size 4096 → 4099`. -1 with err. */
 int dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum dr_why *why, unsigned *outputs,
 		      struct dr_buf *tell, struct dr_err *err);
+/* The first output from the k-th on that stands and is not as the task's record says: its place among the outputs, or DR_NONE. How it
+ * differs is appended to `tell`, if that is not NULL: `size 4096 → 4099`. r has just been read when k is 0; else it is as this left it. */
+uint32_t dr_compare_changed(struct dr_compare *c, uint32_t task, struct dr_record *r, uint32_t k, struct dr_buf *tell);
 void dr_compare_free(struct dr_compare *c);
 
 bool dr_stamp_same(const struct dr_stamp *a, const struct dr_stamp *b); /* size and mtime */

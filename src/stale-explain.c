@@ -66,6 +66,83 @@ explain_record(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_
 	return dr_compare_record(&s->compare, task, &r, &why, &look, out, err);
 }
 
+/* What it made is kept as it is, though somebody changed it. */
+static bool
+is_changed(const struct dr_stale *s, uint32_t task)
+{
+	return s->plan->graph->tasks[task].state == DR_CLEAN && (s->seen[task] & SEEN_CHANGED);
+}
+
+static void
+add_output(struct dr_stale *s, uint32_t task, uint32_t k, struct dr_buf *out)
+{
+	dr_buf_reset(&s->text);
+	dr_graph_path(s->plan->graph, dr_graph_outputs(s->plan->graph, task)[k], &s->text);
+	dr_buf_escape(out, dr_buf_str(&s->text));
+}
+
+/* The first one of its outputs, and how many more there are. */
+static int
+explain_changed(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err)
+{
+	struct dr_buf how = { 0 };
+	struct dr_record r;
+	uint32_t k, more = 0;
+
+	if (dr_journal_at(s->journal, s->plan->graph->tasks[task].record, &r, err))
+		return -1;
+	k = dr_compare_changed(&s->compare, task, &r, 0, &how);
+	if (k == DR_NONE) {
+		dr_buf_adds(out, "up to date");
+	} else {
+		add_output(s, task, k, out);
+		dr_buf_adds(out, " was changed since it was made: ");
+		dr_buf_addstr(out, dr_buf_str(&how));
+		while ((k = dr_compare_changed(&s->compare, task, &r, k + 1, NULL)) != DR_NONE)
+			more++;
+		if (more)
+			dr_buf_addf(out, " (and %" PRIu32 " more output%s)", more, more == 1 ? "" : "s");
+		dr_buf_adds(out, "; it is kept as it is, until -B or --forget");
+	}
+	more = how.failed;
+	dr_buf_free(&how);
+	return more ? dr_err_nomem(err) : 0;
+}
+
+static int
+name_changed(struct dr_stale *s, uint32_t task, uint64_t most, struct dr_buf *names, uint64_t *n, struct dr_err *err)
+{
+	struct dr_record r;
+
+	/* There may be very many of them, and of most there is one. */
+	if (*n >= most && s->plan->graph->tasks[task].n_out == 1) {
+		++*n;
+		return 0;
+	}
+	if (dr_journal_at(s->journal, s->plan->graph->tasks[task].record, &r, err))
+		return -1;
+	for (uint32_t k = 0; (k = dr_compare_changed(&s->compare, task, &r, k, NULL)) != DR_NONE; k++) {
+		if (++*n > most)
+			continue;
+		if (*n > 1)
+			dr_buf_adds(names, ", ");
+		add_output(s, task, k, names);
+	}
+	return 0;
+}
+
+int
+dr_stale_changed(struct dr_stale *s, uint64_t most, struct dr_buf *names, uint64_t *n, struct dr_err *err)
+{
+	*n = 0;
+	for (uint32_t t = 0; t < s->plan->graph->n_tasks; t++)
+		if (is_changed(s, t) && name_changed(s, t, most, names, n, err))
+			return -1;
+	if (most && *n > most)
+		dr_buf_addf(names, " and %" PRIu64 " more", *n - most);
+	return names && (names->failed || s->text.failed) ? dr_err_nomem(err) : 0;
+}
+
 int
 dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err)
 {
@@ -114,6 +191,11 @@ dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct d
 		dr_buf_adds(out, "made before the machine was started anew, and not known to have reached the disk");
 		break;
 	default:
+		if (is_changed(s, task)) {
+			if (explain_changed(s, task, out, err))
+				return -1;
+			break;
+		}
 		dr_buf_adds(out, "up to date");
 	}
 	return out->failed || s->text.failed ? dr_err_nomem(err) : 0;

@@ -348,8 +348,8 @@ decide(struct dr_stale *s, struct dr_err *err)
 	return dr_stale_certain(s, err);
 }
 
-static void
-count(const struct dr_stale *s, struct dr_stale_counts *c)
+static int
+count(struct dr_stale *s, struct dr_stale_counts *c, struct dr_err *err)
 {
 	const struct dr_graph *g = s->plan->graph;
 
@@ -357,13 +357,12 @@ count(const struct dr_stale *s, struct dr_stale_counts *c)
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
 		c->wanted += wanted(&g->tasks[t]);
 		c->flux += (s->seen[t] & SEEN_FLUX) != 0;
-		if (is_clean(s, t) && (s->seen[t] & SEEN_CHANGED))
-			c->changed++;
 		if (g->tasks[t].state == DR_WAITING) {
 			c->stale++;
 			c->last_ms += g->tasks[t].last_ms;
 		}
 	}
+	return dr_stale_changed(s, 0, NULL, &c->changed, err);
 }
 
 int
@@ -400,7 +399,10 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 		goto out;
 	}
 	dr_stale_farewell(s);
-	count(s, counts);
+	if (count(s, counts, err)) {
+		rc = -1;
+		goto out;
+	}
 	*out = s;
 	return 0;
 out:

@@ -67,7 +67,12 @@ int dr_stale_gone(struct dr_stale *s, bool news, bool *died, struct dr_err *err)
  * nothing but the graph: DR_FILE_SAME of what they made, DR_FILE_ABSENT of what it made. */
 enum dr_fresh dr_stale_fresh(struct dr_stale *s, uint32_t task);
 
-/* Why a task is to run, in one line for --explain: `words.tsv: in/17.txt: size 4096 → 4099`. 0 or -1 with err. */
+/* Of outputs that somebody changed and that are kept (counts.changed) how many there are, and appends the names of the first: `a, b and 2 more`.
+ * 0 or -1 with err. */
+int dr_stale_changed(struct dr_stale *s, uint64_t most, struct dr_buf *names, uint64_t *n, struct dr_err *err);
+
+/* Why a task is to run, in one line for --explain: `words.tsv: in/17.txt: size 4096 → 4099`; or why not,
+ * where something could be asked. 0 or -1 with err. */
 int dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err);
 
 #endif

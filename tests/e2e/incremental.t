@@ -370,6 +370,13 @@ case_explain()
 	rm up/d
 	run -n --explain up
 	says "$O" 'up/d: up/d is not there'
+	printf 'task two\n  out = one\n  out.b = sub/two\n  run = touch {out} {out.b}\n' >>Dagfile
+	run -n --explain=sub/two
+	[ "$(cat "$O")" = 'one: not made yet' ] || fail 'by the name of another output'
+	run -n --explain=sub/three
+	[ "$rc" = 2 ] || fail "exit $rc for what is not there"
+	run -n --explain=in/a.txt
+	[ "$rc" = 2 ] || fail "exit $rc for an input"
 }
 
 case_adopt()
@@ -417,8 +424,10 @@ case_output_changed_by_hand()
 	letters
 	ran "$everything"
 	echo 'by hand' >up/b
+	run -n --explain=up/b
+	says "$O" '^up/b: up/b was changed since it was made: size 7 → 8; it is kept as it is'
 	ran 'last merge merge'
-	says "$E" 'changed'
+	says "$E" '1 output was changed since it was made, and is kept as it is: up/b \(-B'
 	is up/b 'by hand'
 	is all $'TEXT A\nby hand\nTEXT C\nTEXT D'
 	ran ''
@@ -430,6 +439,9 @@ case_output_changed_by_hand()
 	echo 'by hand' >last
 	ran ''
 	is last 'by hand'
+	touch up/*
+	ran 'merge merge'
+	says "$E" '4 outputs were changed since they were made, and are kept as they are: up/a, up/b, up/c and 1 more \(-B'
 	ran "$everything" -B
 	is last $'TEXT A\nTEXT B\nTEXT C\nTEXT D\n.!'
 }

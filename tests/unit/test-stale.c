@@ -690,6 +690,8 @@ a_changed_output_is_kept(void **state)
 	put(w, "m/c", "by hand");
 	expect(w, base, "all:INPUT"); /* what depends on it is made again, it is not */
 	explains(w, "all", 1, "all: m/c: size 4 → 7");
+	explains(w, "m", 2, "m/c: m/c was changed since it was made: size 4 → 7; it is kept as it is, until -B or --forget");
+	explains(w, "m", 1, "m/b: up to date");
 	assert_true(w->counts.changed == 1);
 	make(w, place_task(w->p, "all", 1), (struct done){ 0 });
 	expect(w, base, "");
@@ -697,6 +699,40 @@ a_changed_output_is_kept(void **state)
 	put(w, "in/c", "new"); /* until there is another reason */
 	expect(w, base, "m/c:INPUT all:UPSTREAM");
 	assert_true(w->counts.changed == 0);
+}
+
+/* Each by its name, also of a task that made several. */
+static void
+changed_outputs_are_named(void **state)
+{
+	static const char two[] = "args r\n  list = a b c d\nmap m\n  each = r\n  in = in/{arg}\n  out = m/{arg}\n  out.log = m/{arg}.log\n"
+				  "  run = make {out} {out.log}\n";
+	struct world *w = *state;
+	struct dr_buf names = { 0 };
+	uint64_t n = 9;
+
+	inputs(w);
+	put(w, "in/d", "in/d");
+	made(w, two);
+	assert_int_equal(dr_stale_changed(w->stale, 3, &names, &n, &w->p->err), 0);
+	assert_true(n == 0 && !names.n);
+	put(w, "m/a.log", "by hand");
+	put(w, "m/c", "by hand");
+	expect(w, two, "");
+	assert_true(w->counts.changed == 2);
+	explains(w, "m", 0, "m/a: m/a.log was changed since it was made: size 4 → 7; it is kept as it is, until -B or --forget");
+	assert_int_equal(dr_stale_changed(w->stale, 3, &names, &n, &w->p->err), 0);
+	assert_true(n == 2);
+	assert_string_equal(dr_buf_cstr(&names), "m/a.log, m/c");
+	put(w, "m/c.log", "by hand");
+	put(w, "m/d", "by hand");
+	expect(w, two, "");
+	assert_true(w->counts.changed == 4);
+	dr_buf_reset(&names);
+	assert_int_equal(dr_stale_changed(w->stale, 2, &names, &n, &w->p->err), 0);
+	assert_true(n == 4);
+	assert_string_equal(dr_buf_cstr(&names), "m/a.log, m/c and 2 more");
+	dr_buf_free(&names);
 }
 
 static void
@@ -1773,6 +1809,7 @@ main(void)
 		TEST(a_recent_used_file_is_read_again),
 		TEST(tasks_without_outputs),
 		TEST(a_changed_output_is_kept),
+		TEST(changed_outputs_are_named),
 		TEST(a_target_is_lost),
 		TEST(an_intermediate_is_lost),
 		TEST(reclaimed_is_as_good_as_there),
