@@ -351,8 +351,8 @@ dr_barrier_tick(struct dr_barrier *b, int64_t now)
 			begin(b);
 		b->due = now + b->o.every;
 	}
-	/* While it is at work, it is the thread that calls. */
-	return b->broken || state_of(b) == WORKING ? -1 : b->due;
+	/* While it is at work, and when it has told by now, it is the thread that calls. */
+	return b->broken || state_of(b) != IDLE ? -1 : b->due;
 }
 
 void
