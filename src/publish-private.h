@@ -106,6 +106,9 @@ const char *dr_publish_temp(struct dr_publisher *p, uint32_t task, uint32_t file
 /* The path of a file for a message. Never NULL. */
 const char *dr_publish_shown(struct dr_publisher *p, uint32_t file);
 
+/* publish-begin.c. Removes what has the temporary name of an output, a directory too. -1 with errno, or with err without memory. */
+int dr_publish_remove_temp(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *err);
+
 /* publish-inputs.c. The looks at what a task reads, before its start and after its end: 0; -1 without
  * memory; or, with err: */
 enum {
