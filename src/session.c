@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +32,8 @@ notice(const struct dr_session *s, const char *message)
 }
 
 /* All that is wrong with the Dagfile or the plan. */
-static int
-tell(struct dr_session *s, struct dr_diags *d, struct dr_err *err)
+int
+dr_session_tell(struct dr_session *s, struct dr_diags *d, struct dr_err *err)
 {
 	struct dr_buf out = { 0 };
 
@@ -127,8 +126,8 @@ read_dagfile(struct dr_session *s, struct dr_buf *text, struct dr_err *err)
 }
 
 /* What tells this Dagfile's rows from those of others that share the state: its name, or what a one-liner says. */
-static uint64_t
-origin(const struct dr_session *s)
+uint64_t
+dr_session_origin(const struct dr_session *s)
 {
 	const struct dr_options *o = &s->options;
 	const char *slash = o->file ? strrchr(o->file, '/') : NULL;
@@ -150,8 +149,8 @@ origin(const struct dr_session *s)
 	return h;
 }
 
-static int
-parse(struct dr_session *s, struct dr_err *err)
+int
+dr_session_parse(struct dr_session *s, struct dr_err *err)
 {
 	struct dr_parse_options po = {
 		.root = s->root,
@@ -172,84 +171,10 @@ parse(struct dr_session *s, struct dr_err *err)
 				      &diags, err);
 	}
 	if (rc)
-		tell(s, &diags, err);
+		dr_session_tell(s, &diags, err);
 	dr_diags_free(&diags);
 	dr_buf_free(&text);
 	return rc;
-}
-
-/* Targets on the command line are relative to the working directory, like every other path there; the plan knows them relative to the
- * Dagfile's. Names of stages stay as they are. */
-
-static bool
-names_stage(const struct dr_pipeline *p, const char *target)
-{
-	size_t n = strcspn(target, ":");
-
-	for (uint32_t i = 0; i < p->n_stages; i++)
-		if (p->stages[i].name.n == n && !memcmp(p->stages[i].name.p, target, n))
-			return true;
-	return false;
-}
-
-/* An absolute path without '.', '..' and '//': by its text, as the target need not be there. */
-static void
-fold(struct dr_str path, struct dr_buf *out)
-{
-	for (size_t i = 0, k; i < path.n; i = k + 1) {
-		for (k = i; k < path.n && path.p[k] != '/'; k++)
-			;
-		if (k == i || (k - i == 1 && path.p[i] == '.'))
-			continue;
-		if (k - i == 2 && path.p[i] == '.' && path.p[i + 1] == '.') {
-			while (out->n && out->p[--out->n] != '/')
-				;
-			continue;
-		}
-		dr_buf_addc(out, '/');
-		dr_buf_add(out, path.p + i, k - i);
-	}
-}
-
-static char *
-target_path(struct dr_session *s, const char *target)
-{
-	char cwd[PATH_MAX], root[PATH_MAX];
-	size_t n;
-
-	if (*target == '/' || !getcwd(cwd, sizeof(cwd)) || !realpath(*s->root_path ? s->root_path : ".", root))
-		return strdup(target);
-	dr_buf_reset(&s->path);
-	dr_buf_addf(&s->path, "%s/%s", cwd, target);
-	dr_buf_reset(&s->text);
-	fold(dr_buf_str(&s->path), &s->text);
-	n = root[1] ? strlen(root) : 0;
-	if (s->text.failed || s->text.n <= n || memcmp(s->text.p, root, n) != 0 || s->text.p[n] != '/')
-		return strdup(target);
-	return strndup(s->text.p + n + 1, s->text.n - n - 1);
-}
-
-static int
-place_targets(struct dr_session *s, struct dr_err *err)
-{
-	uint32_t n = s->options.n_targets;
-
-	s->targets = calloc((size_t)n + 1, sizeof(*s->targets));
-	s->target_copies = calloc((size_t)n + 1, sizeof(*s->target_copies));
-	if (!s->targets || !s->target_copies)
-		return dr_err_nomem(err);
-	s->n_target_copies = n;
-	for (uint32_t i = 0; i < n; i++) {
-		const char *target = s->options.targets[i];
-
-		s->targets[i] = target;
-		if (s->pipeline && names_stage(s->pipeline, target))
-			continue;
-		s->targets[i] = s->target_copies[i] = target_path(s, target);
-		if (!s->targets[i])
-			return dr_err_nomem(err);
-	}
-	return 0;
 }
 
 static int
@@ -258,12 +183,12 @@ make_plan(struct dr_session *s, struct dr_err *err)
 	struct dr_plan_options po = {
 		.n_targets = s->options.n_targets,
 		.items = &s->items,
-		.origin = origin(s),
+		.origin = dr_session_origin(s),
 		.recorded = dr_session_recorded_tree,
 		.recorded_arg = s,
 	};
 	struct dr_diags diags = { 0 };
-	int rc = place_targets(s, err);
+	int rc = dr_session_place_targets(s, err);
 
 	po.targets = s->targets;
 	s->items = (struct dr_items_options){
@@ -273,7 +198,7 @@ make_plan(struct dr_session *s, struct dr_err *err)
 		.standard_input = s->options.file && !strcmp(s->options.file, "-") ? -1 : STDIN_FILENO,
 	};
 	if (rc == 0 && (rc = dr_plan_make(s->pipeline, &po, &s->plan, &diags, err)))
-		tell(s, &diags, err);
+		dr_session_tell(s, &diags, err);
 	dr_diags_free(&diags);
 	return rc;
 }
@@ -359,8 +284,8 @@ on_crashed(void *arg, struct dr_err *err)
 	return dr_session_end_orphans(arg, err);
 }
 
-static int
-check(struct dr_session *s, struct dr_err *err)
+int
+dr_session_check(struct dr_session *s, struct dr_err *err)
 {
 	struct dr_stale_options so = {
 		.always = s->options.always,
@@ -383,39 +308,9 @@ check(struct dr_session *s, struct dr_err *err)
 	if (rc == 0 && s->options.ask == DR_ASK_NONE)
 		rc = dr_stale_rows(s->plan, s->state, dr_session_only_looks(s), on_gone, s, &diags, err);
 	if (rc)
-		tell(s, &diags, err);
+		dr_session_tell(s, &diags, err);
 	dr_diags_free(&diags);
 	return rc;
-}
-
-int
-dr_session_tell(struct dr_session *s, struct dr_diags *d, struct dr_err *err)
-{
-	return tell(s, d, err);
-}
-
-uint64_t
-dr_session_origin(const struct dr_session *s)
-{
-	return origin(s);
-}
-
-int
-dr_session_parse(struct dr_session *s, struct dr_err *err)
-{
-	return parse(s, err);
-}
-
-int
-dr_session_place_targets(struct dr_session *s, struct dr_err *err)
-{
-	return place_targets(s, err);
-}
-
-int
-dr_session_check(struct dr_session *s, struct dr_err *err)
-{
-	return check(s, err);
 }
 
 static void
@@ -492,12 +387,12 @@ dr_session_open(struct dr_session *s, struct dr_err *err)
 int
 dr_session_plan(struct dr_session *s, struct dr_err *err)
 {
-	if (parse(s, err) || open_state(s, false, err) || make_plan(s, err))
+	if (dr_session_parse(s, err) || open_state(s, false, err) || make_plan(s, err))
 		return -1;
 	s->disk = dr_disk_real(s->root);
 	if (!s->disk)
 		return dr_err_nomem(err);
-	return open_state(s, true, err) || use_stages(s, err) || check(s, err) ? -1 : 0;
+	return open_state(s, true, err) || use_stages(s, err) || dr_session_check(s, err) ? -1 : 0;
 }
 
 void
