@@ -257,7 +257,8 @@ case_4()
 	for n in 4 6 8; do
 		rc=0
 		(
-			exec >"$O" 2>"$E"
+			# What we were started with, a lock or a make's pool, takes none of them.
+			exec >"$O" 2>"$E" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 			ulimit -n $n
 			exec "$DAGRUN"
 		) || rc=$?
