@@ -12,10 +12,25 @@ case_targets()
 	ran '' all up/d
 	ran 'last'
 	rm last
+	ran 'last' "$PWD/../${PWD##*/}//./last"
+	run -n --explain="$PWD/last"
+	says "$O" '^last: up to date'
+	run --log "$PWD/last"
+	[ "$rc" = 0 ] || fail '--log of an absolute path'
+	ln -s "$PWD" "../${PWD##*/}.link"
+	rm last
+	(mkdir -p sub && cd sub && ran 'last' -C .. "${PWD%/sub}.link/last" "${PWD%/sub}/up/a")
+	rm last
+	run "/${PWD##*/}/last"
+	[ "$rc" = 2 ] || fail 'an absolute path elsewhere'
+	sed "s|out *= last|out = $PWD/last|" Dagfile >other
+	grep -q "$PWD/last" other || fail 'no such line'
+	ran 'last' -f other "$PWD/last"
+	rm last
 	run nobody
 	[ "$rc" = 2 ] && [ -z "$did" ] || fail 'a target that nobody makes'
 	says "$E" nobody
-	mkdir sub
+	mkdir -p sub
 	(cd sub && ran 'last' -C ..)
 	rm last
 	(cd sub && ran 'last' -f ../Dagfile ../last)
