@@ -75,30 +75,6 @@ first_part(struct dr_str s)
 	return s;
 }
 
-uint32_t
-dr_parse_columns(const struct dr_parse *ps, const struct dr_stage *st, const struct dr_str **names)
-{
-	const struct dr_stage *merge;
-
-	if (st->rows_args != DR_NONE) {
-		*names = ps->p->args[st->rows_args].columns;
-		return ps->p->args[st->rows_args].n_columns;
-	}
-	if (st->rows_merge == DR_NONE)
-		return 0;
-	merge = &ps->p->stages[st->rows_merge];
-	*names = merge->by;
-	return merge->n_by;
-}
-
-const struct dr_args *
-dr_parse_batches(const struct dr_parse *ps, const struct dr_stage *st)
-{
-	const struct dr_args *a = st->rows_args == DR_NONE ? NULL : &ps->p->args[st->rows_args];
-
-	return a && a->batch > 1 ? a : NULL;
-}
-
 /* Columns that can be asked for where the scope is. */
 static uint32_t
 columns_of(const struct dr_parse *ps, const struct dr_scope *sc, const struct dr_str **names)
@@ -141,16 +117,6 @@ dr_place_defined(const struct dr_parse *ps, const struct dr_scope *sc, struct dr
 	if (b < BUILTINS)
 		return sc->where == DR_WHERE_OUT || (sc->where != DR_WHERE_CONSTANT && b < B_NAME);
 	return find_column(ps, sc, first) != DR_NONE || dr_names_find(&ps->lets, first) != DR_NONE;
-}
-
-int
-dr_parse_rows_are_files(const struct dr_parse *ps, const struct dr_stage *st)
-{
-	if (st->each_stage != DR_NONE)
-		return 1;
-	if (st->each_args == DR_NONE || ps->p->args[st->each_args].kind == DR_GENERATORS)
-		return -1;
-	return ps->p->args[st->each_args].files;
 }
 
 static bool

@@ -12,12 +12,6 @@ top(struct dr_shell_scan *s)
 	return &s->frames[s->n - 1];
 }
 
-static char
-peek(const struct dr_shell_scan *s, size_t ahead)
-{
-	return s->i + ahead < s->s.n ? s->s.p[s->i + ahead] : '\0';
-}
-
 /* The word that encloses the place has text that only the shell will know. */
 static void
 not_constant(struct dr_shell_scan *s)
@@ -89,9 +83,9 @@ take_dollar(struct dr_shell_scan *s)
 
 	dr_shell_begin_word(f, s);
 	not_constant(s);
-	if (peek(s, 1) == '(' && peek(s, 2) == '(') {
+	if (dr_shell_peek(s, 1) == '(' && dr_shell_peek(s, 2) == '(') {
 		push(s, DR_FRAME_ARITH, ')', 3);
-	} else if (peek(s, 1) == '(') {
+	} else if (dr_shell_peek(s, 1) == '(') {
 		push(s, DR_FRAME_COMMANDS, ')', 2);
 	} else if (dr_shell_braced(s, s->i + 1, DR_BRACE_NAME, &name, &end) &&
 		   dr_place_defined(s->ps, s->sc, name)) {
@@ -99,68 +93,17 @@ take_dollar(struct dr_shell_scan *s)
 			s, s->i, name,
 			"has a '$' before it, which makes it a variable of the shell: drop the '$'");
 		s->i = end;
-	} else if (peek(s, 1) == '{') {
+	} else if (dr_shell_peek(s, 1) == '{') {
 		push(s, DR_FRAME_PARAM, '}', 2);
-	} else if (peek(s, 1) == '\'' && f->kind == DR_FRAME_COMMANDS) {
+	} else if (dr_shell_peek(s, 1) == '\'' && f->kind == DR_FRAME_COMMANDS) {
 		s->i++;
 		take_single(s, true);
-	} else if (peek(s, 1) && strchr("$#?!*@-", peek(s, 1))) {
+	} else if (dr_shell_peek(s, 1) && strchr("$#?!*@-", dr_shell_peek(s, 1))) {
 		s->i += 2;
 	} else {
 		dr_shell_refuse_dollar(s, s->i);
 		s->i++;
 	}
-}
-
-/* The word behind << that ends a here-document, without its quotes. */
-static void
-take_heredoc(struct dr_shell_scan *s, size_t at)
-{
-	struct dr_heredoc doc = { .at = at, .tabs = peek(s, 0) == '-' };
-	char quote = '\0';
-
-	s->i += doc.tabs;
-	while (peek(s, 0) == ' ' || peek(s, 0) == '\t')
-		s->i++;
-	dr_buf_reset(&s->word);
-	for (; s->i < s->s.n; s->i++) {
-		char c = s->s.p[s->i];
-
-		if (quote ? c == quote : (c == '\'' || c == '"'))
-			quote = quote ? '\0' : c;
-		else if (!quote && strchr(" \t\n;&|()<>", c))
-			break;
-		else if (quote == '\'' || c != '\\')
-			dr_buf_addc(&s->word, c);
-	}
-	doc.end = (struct dr_str){ dr_parse_cstr(s->ps, dr_buf_str(&s->word)), s->word.n };
-	if (s->n_heredocs == DR_HEREDOCS_MAX)
-		dr_shell_tell(s, at, "too many here-documents in one line");
-	else
-		s->heredocs[s->n_heredocs++] = doc;
-}
-
-/* The lines of a here-document; s->i is at the first. */
-static void
-skip_heredoc(struct dr_shell_scan *s, const struct dr_heredoc *doc)
-{
-	while (s->i < s->s.n) {
-		const char *nl = memchr(s->s.p + s->i, '\n', s->s.n - s->i);
-		size_t end = nl ? (size_t)(nl - s->s.p) : s->s.n, from = s->i;
-
-		while (doc->tabs && from < end && s->s.p[from] == '\t')
-			from++;
-		s->i = nl ? end + 1 : end;
-		if (dr_str_eq((struct dr_str){ s->s.p + from, end - from }, doc->end))
-			return;
-		for (; from < end; from++)
-			dr_shell_refuse(s, from,
-					"in a here-document is text: put it into a variable before, as in "
-					"x={arg}, and write $x");
-	}
-	s->failed = true;
-	dr_lex_error(s->ps->p, s->ps->diags, dr_value_pos(s->v, doc->at),
-		     "this here-document has no end: a line that is %.*s", (int)doc->end.n, doc->end.p);
 }
 
 static void
@@ -170,7 +113,7 @@ take_newline(struct dr_shell_scan *s, struct dr_frame *f)
 	f->target = false;
 	s->i++;
 	for (uint32_t i = 0; i < s->n_heredocs; i++)
-		skip_heredoc(s, &s->heredocs[i]);
+		dr_shell_skip_heredoc(s, &s->heredocs[i]);
 	s->n_heredocs = 0;
 }
 
@@ -184,7 +127,7 @@ is_descriptor(const struct dr_shell_scan *s, const struct dr_frame *f)
 static void
 take_redirection(struct dr_shell_scan *s, struct dr_frame *f)
 {
-	char c = peek(s, 0), next = peek(s, 1);
+	char c = dr_shell_peek(s, 0), next = dr_shell_peek(s, 1);
 	size_t at = s->i;
 
 	if (is_descriptor(s, f))
@@ -196,12 +139,12 @@ take_redirection(struct dr_shell_scan *s, struct dr_frame *f)
 		dr_shell_begin_word(f, s);
 		f->constant = false;
 		push(s, DR_FRAME_COMMANDS, ')', 2);
-	} else if (c == '<' && next == '<' && peek(s, 2) == '<') {
+	} else if (c == '<' && next == '<' && dr_shell_peek(s, 2) == '<') {
 		f->target = true;
 		s->i += 3;
 	} else if (c == '<' && next == '<') {
 		s->i += 2;
-		take_heredoc(s, at);
+		dr_shell_take_heredoc(s, at);
 	} else {
 		f->target = true;
 		f->reads = c == '<' && next != '&' && next != '>';
@@ -213,12 +156,12 @@ take_redirection(struct dr_shell_scan *s, struct dr_frame *f)
 static void
 take_operator(struct dr_shell_scan *s, struct dr_frame *f)
 {
-	char c = peek(s, 0), next = peek(s, 1);
+	char c = dr_shell_peek(s, 0), next = dr_shell_peek(s, 1);
 
 	if (c == '&' && next == '>') {
 		dr_shell_end_word(f, s);
 		f->target = true;
-		s->i += peek(s, 2) == '>' ? 3 : 2;
+		s->i += dr_shell_peek(s, 2) == '>' ? 3 : 2;
 		return;
 	}
 	dr_shell_end_command(f, s);
@@ -234,7 +177,7 @@ take_open(struct dr_shell_scan *s, struct dr_frame *f)
 		s->i++;
 	} else if (dr_shell_function(f, s)) {
 		return;
-	} else if (!f->in_word && peek(s, 1) == '(') {
+	} else if (!f->in_word && dr_shell_peek(s, 1) == '(') {
 		/* ((…)) and for ((…)) */
 		f->start = false;
 		push(s, DR_FRAME_ARITH, ')', 2);
@@ -279,7 +222,7 @@ take_back_quote(struct dr_shell_scan *s, struct dr_frame *f)
 static void
 step_word(struct dr_shell_scan *s, struct dr_frame *f)
 {
-	char c = peek(s, 0), next = peek(s, 1);
+	char c = dr_shell_peek(s, 0), next = dr_shell_peek(s, 1);
 
 	switch (c) {
 	case '\'':
@@ -326,7 +269,7 @@ step_commands(struct dr_shell_scan *s)
 {
 	struct dr_frame *f = top(s);
 
-	switch (peek(s, 0)) {
+	switch (dr_shell_peek(s, 0)) {
 	case ' ':
 	case '\t':
 		dr_shell_end_word(f, s);
@@ -365,7 +308,7 @@ step_commands(struct dr_shell_scan *s)
 static bool
 step_common(struct dr_shell_scan *s, struct dr_frame *f)
 {
-	switch (peek(s, 0)) {
+	switch (dr_shell_peek(s, 0)) {
 	case '$':
 		take_dollar(s);
 		return true;
@@ -377,7 +320,7 @@ step_common(struct dr_shell_scan *s, struct dr_frame *f)
 			top(s)->back = true;
 		return true;
 	case '\\':
-		dr_buf_addc(&s->word, peek(s, 1));
+		dr_buf_addc(&s->word, dr_shell_peek(s, 1));
 		s->i += 2;
 		return true;
 	default:
@@ -388,7 +331,7 @@ step_common(struct dr_shell_scan *s, struct dr_frame *f)
 static void
 step_double(struct dr_shell_scan *s)
 {
-	char c = peek(s, 0);
+	char c = dr_shell_peek(s, 0);
 
 	if (step_common(s, top(s)))
 		return;
@@ -406,7 +349,7 @@ static void
 step_param(struct dr_shell_scan *s)
 {
 	struct dr_frame *f = top(s);
-	char c = peek(s, 0);
+	char c = dr_shell_peek(s, 0);
 
 	if (step_common(s, f))
 		return;
@@ -428,7 +371,7 @@ static void
 step_arith(struct dr_shell_scan *s)
 {
 	struct dr_frame *f = top(s);
-	char c = peek(s, 0);
+	char c = dr_shell_peek(s, 0);
 
 	if (step_common(s, f))
 		return;
@@ -441,7 +384,7 @@ step_arith(struct dr_shell_scan *s)
 	} else if (c == ')' && f->depth) {
 		f->depth--;
 	} else if (c == ')') {
-		if (peek(s, 1) != ')')
+		if (dr_shell_peek(s, 1) != ')')
 			dr_shell_tell(s, f->at,
 				      "these two '(' begin arithmetic, which ends with two ')': put a blank "
 				      "between them");
@@ -465,7 +408,7 @@ check_end(struct dr_shell_scan *s)
 	if (s->n > 1 && !s->failed)
 		dr_shell_tell(s, f->at, f->close == '`' ? "this back quote has no end" : what[f->kind]);
 	for (uint32_t i = 0; i < s->n_heredocs && !s->failed; i++)
-		skip_heredoc(s, &s->heredocs[i]);
+		dr_shell_skip_heredoc(s, &s->heredocs[i]);
 }
 
 int

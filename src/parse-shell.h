@@ -1,4 +1,4 @@
-/* What parse-shell (quotes and brackets), parse-shell-word (words, commands and their names) and parse-shell-place
+/* What parse-shell (quotes and brackets), parse-shell-heredoc, parse-shell-word (words, commands and their names) and parse-shell-place
  * (placeholders) share: where we are in the text of a command. */
 #ifndef DR_PARSE_SHELL_H
 #define DR_PARSE_SHELL_H
@@ -67,6 +67,13 @@ struct dr_shell_scan {
 	uint32_t cap_pieces, cap_programs, cap_literals;
 };
 
+/* The byte that many behind the place, or NUL behind the end. */
+static inline char
+dr_shell_peek(const struct dr_shell_scan *s, size_t ahead)
+{
+	return s->i + ahead < s->s.n ? s->s.p[s->i + ahead] : '\0';
+}
+
 void dr_shell_begin_word(struct dr_frame *f, struct dr_shell_scan *s);
 void dr_shell_end_word(struct dr_frame *f, struct dr_shell_scan *s);
 void dr_shell_end_command(struct dr_frame *f, struct dr_shell_scan *s);
@@ -74,6 +81,11 @@ void dr_shell_add(struct dr_shell_scan *s, char c);
 /* An opening '(' that begins neither $( nor <(: whether it is the head of a function, f(), which is then taken. */
 bool dr_shell_function(struct dr_frame *f, struct dr_shell_scan *s);
 bool dr_shell_in_function(const struct dr_frame *f);
+
+/* parse-shell-heredoc. The word behind the << at byte `at`, without its quotes. */
+void dr_shell_take_heredoc(struct dr_shell_scan *s, size_t at);
+/* The lines of a here-document; s->i is at the first. */
+void dr_shell_skip_heredoc(struct dr_shell_scan *s, const struct dr_heredoc *doc);
 
 /* parse-shell-place: errors and placeholders. */
 void dr_shell_tell(struct dr_shell_scan *s, size_t at, const char *msg);

@@ -124,6 +124,8 @@ int dr_place_resolve(struct dr_parse *ps, const struct dr_scope *sc, struct dr_s
 /* {name:form}: {in:list} and its kin. */
 int dr_place_form(struct dr_parse *ps, const struct dr_scope *sc, struct dr_str text, struct dr_pos pos,
 		  struct dr_place *out);
+
+/* parse-rows */
 /* The columns of the rows that a stage is over, and how many: its generator's, through maps; of a merge those of `by`. */
 uint32_t dr_parse_columns(const struct dr_parse *ps, const struct dr_stage *st, const struct dr_str **names);
 /* The generator whose rows the stage is over, through maps, if `batch` makes them several values each; else NULL. */
@@ -177,9 +179,8 @@ int dr_parse_begin(struct dr_parse *ps, const struct dr_parse_options *opts, str
 		   struct dr_err *err);
 int dr_parse_end(struct dr_parse *ps, struct dr_pipeline **out, struct dr_err *err);
 
-/* parse-read */
-int dr_parse_add_source(struct dr_parse *ps, const char *name, struct dr_str text, bool option,
-			uint32_t *source);
+/* parse-block */
+extern const char *const dr_parse_kinds[DR_STAGE_KINDS];
 struct dr_block *dr_parse_add_args(struct dr_parse *ps, struct dr_str name, struct dr_pos pos);
 struct dr_block *dr_parse_add_stage(struct dr_parse *ps, enum dr_stage_kind kind, struct dr_str name,
 				    struct dr_pos pos);
@@ -187,6 +188,10 @@ struct dr_block *dr_parse_add_stage(struct dr_parse *ps, enum dr_stage_kind kind
 void dr_parse_add_key(struct dr_parse *ps, struct dr_block *b, const struct dr_key *k);
 /* What a name can be that is given to a let, args, stage or pool; `what` is which of these. 0 or -1. */
 int dr_parse_check_name(struct dr_parse *ps, struct dr_str name, struct dr_pos pos, const char *what);
+
+/* parse-read */
+int dr_parse_add_source(struct dr_parse *ps, const char *name, struct dr_str text, bool option,
+			uint32_t *source);
 int dr_parse_read(struct dr_parse *ps, const char *name, struct dr_str text);
 /* parse-built: what stands in the options beside the text. */
 void dr_parse_built(struct dr_parse *ps);
@@ -197,7 +202,6 @@ void dr_parse_check_settings(struct dr_parse *ps);
 void dr_parse_pool(struct dr_parse *ps, const struct dr_line *line);
 
 /* parse-args, parse-stage */
-extern const char *const dr_parse_kinds[DR_STAGE_KINDS];
 /* All generators: their keys, then what these say of each other and of their columns. */
 void dr_parse_args(struct dr_parse *ps);
 /* parse-args-columns. The first record of a csv or tsv names the columns. */
