@@ -46,5 +46,7 @@ extern const unsigned dr_stage_key_kinds[DR_STAGE_KEYS];
 enum dr_stage_key dr_stage_find_key(struct dr_str name, struct dr_str *suffix);
 struct dr_stage_reader dr_stage_reader_of(struct dr_parse *ps, const struct dr_block *b);
 void dr_stage_tell(struct dr_stage_reader *g, struct dr_pos pos, const char *what);
+/* parse-stage-plain: the keys that have one value of few bytes. */
+void dr_stage_take_plain(struct dr_stage_reader *g, enum dr_stage_key key, const struct dr_key *k);
 
 #endif

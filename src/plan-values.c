@@ -148,14 +148,33 @@ get_output(const struct dr_task_values *tv, uint32_t index, struct dr_buf *buf)
 	return 0;
 }
 
+/* {arg} and columns. */
+static int
+get_row(const struct dr_task_values *tv, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct dr_err *err)
+{
+	const struct dr_plan *pl = tv->plan;
+	const struct dr_task *t = &pl->graph->tasks[tv->task];
+	uint32_t items = pl->stages[t->stage].items, first, node;
+	const struct dr_plan_tree *tree = dr_plan_tree(pl, tv->task, &node);
+
+	row_values(tv, &first);
+	if (items == DR_NONE && p->kind == DR_PH_ARG)
+		return dr_err_set(err, DR_USAGE, "{arg} has no value here: there are no rows after a merge");
+	if (items == DR_NONE)
+		dr_plan_row_column(pl, t->stage, tree ? tree->row : t->row, p->index, buf);
+	else if (p->kind == DR_PH_ARG)
+		dr_items_value(pl->items[items], first + i, buf);
+	else
+		dr_items_value_column(pl->items[items], first + i, p->index, buf);
+	return 0;
+}
+
 static int
 get(void *ctx, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct dr_err *err)
 {
 	struct dr_task_values *tv = ctx;
 	const struct dr_plan *pl = tv->plan;
 	const struct dr_task *t = &pl->graph->tasks[tv->task];
-	uint32_t items = pl->stages[t->stage].items, first, node;
-	const struct dr_plan_tree *tree = dr_plan_tree(pl, tv->task, &node);
 
 	switch (p->kind) {
 	case DR_PH_IN:
@@ -167,18 +186,8 @@ get(void *ctx, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct 
 	case DR_PH_OUT_NAME:
 		return get_output(tv, p->index, buf);
 	case DR_PH_ARG:
-		if (items == DR_NONE)
-			return dr_err_set(err, DR_USAGE, "{arg} has no value here: there are no rows after a merge");
-		row_values(tv, &first);
-		dr_items_value(pl->items[items], first + i, buf);
-		return 0;
 	case DR_PH_COLUMN:
-		row_values(tv, &first);
-		if (items != DR_NONE)
-			dr_items_value_column(pl->items[items], first + i, p->index, buf);
-		else
-			dr_plan_row_column(pl, t->stage, tree ? tree->row : t->row, p->index, buf);
-		return 0;
+		return get_row(tv, p, i, buf, err);
 	case DR_PH_LIST:
 	case DR_PH_LIST0:
 		dr_list_name(tv, p, buf);

@@ -276,13 +276,34 @@ time_task(struct dr_progress *p, uint32_t task, double seconds)
 	sample(p, &p->stages[t->stage], seconds);
 }
 
+/* The task is none of those any more whose time is to be guessed. */
+static void
+take_left(struct dr_progress *p, uint32_t task, struct dr_progress_row *r)
+{
+	const struct dr_task *t = &p->o.plan->graph->tasks[task];
+	double bytes;
+	bool whole;
+
+	if (t->last_ms) {
+		r->known_left -= t->last_ms / 1000.0;
+		/* What is left of a sum of fractions when all are taken away again need not be 0. */
+		r->known_left = r->known_left > 1e-6 ? r->known_left : 0;
+	} else {
+		r->unknown_left--;
+		p->unknown_left--;
+		bytes = (double)dr_progress_bytes(p, task, &whole);
+		r->sized_left -= whole;
+		r->bytes_left -= whole ? bytes : 0;
+	}
+}
+
 void
 dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how, int64_t now)
 {
 	const struct dr_task *t = &p->o.plan->graph->tasks[task];
 	struct dr_progress_row *r = &p->rows[dr_progress_row_of(p, task)];
 	struct dr_progress_stage *st = &p->stages[t->stage];
-	double seconds = 0, bytes;
+	double seconds = 0;
 	uint32_t slots = 0;
 	bool whole, ran = stop_running(p, task, now, &seconds, &slots);
 
@@ -296,17 +317,7 @@ dr_progress_ended(struct dr_progress *p, uint32_t task, enum dr_progress_end how
 	if (how == DR_PROGRESS_AGAIN || how == DR_PROGRESS_STOPPED || r->clean +
 		    r->done + r->failed >= r->total)
 		return;
-	if (t->last_ms) {
-		r->known_left -= t->last_ms / 1000.0;
-		/* What is left of a sum of fractions when all are taken away again need not be 0. */
-		r->known_left = r->known_left > 1e-6 ? r->known_left : 0;
-	} else {
-		r->unknown_left--;
-		p->unknown_left--;
-		bytes = (double)dr_progress_bytes(p, task, &whole);
-		r->sized_left -= whole;
-		r->bytes_left -= whole ? bytes : 0;
-	}
+	take_left(p, task, r);
 	if (how == DR_PROGRESS_CLEAN) {
 		p->bytes_all -= dr_progress_bytes(p, task, &whole);
 		r->clean++;
