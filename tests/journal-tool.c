@@ -104,7 +104,7 @@ count(void *arg, struct dr_record *r, struct dr_err *err)
 static int
 list(void *arg, struct dr_record *r, struct dr_err *err)
 {
-	static const char *const names[] = { "", "run", "bye", "done", "fail", "reclaim", "forget", "7", "barrier" };
+	static const char *const names[] = { "", "run", "bye", "done", "fail", "reclaim", "forget", "tree", "barrier" };
 	static const char *const phases[] = { "", " begins", " holds", " always", " read" };
 
 	(void)arg;
