@@ -4,7 +4,7 @@
 # evenly spread; --all: with -j1 every one, with -j4 many.
 # Under the sanitizers, which make everything many times slower, a tenth of the points.
 #
-#	crash.t [--all] [--points N] [--seed N] [--only SCENARIO] [--at MODE:JOBS:CALL:entry|exit[:again]]
+#	crash.t [--all] [--points N] [--seed N] [--workers N] [--only SCENARIO] [--at MODE:JOBS:CALL:entry|exit[:again]]
 import os
 import sys
 

@@ -18,7 +18,6 @@ import scenarios  # noqa: E402
 JOBS = (1, 4)
 # One that sleeps for its retry gets fewer.
 SHARES = {'retries': .1, 'timeout': .4}
-WORKERS = len(os.sched_getaffinity(0))
 
 
 def share(run, runs, n_points):
@@ -42,12 +41,12 @@ def worker(points, top, out):
                 print("  again: %s --only %s --at '%s'" % (test, p.run.s.name, p.at()), flush=True)
 
 
-def work(points, top):
-    """All points in some processes; what each came to, in their order."""
+def work(points, top, workers):
+    """All points in so many processes; what each came to, in their order."""
     lanes = []
     fast = [(i, p) for i, p in enumerate(points) if not p.run.s.slow]
     slow = [(i, p) for i, p in enumerate(points) if p.run.s.slow]
-    for ps, n in ((fast, WORKERS), (slow, 2 * WORKERS)):
+    for ps, n in ((fast, workers), (slow, 2 * workers)):
         lanes += [ps[i::n] for i in range(n) if ps[i::n]]
     pids = []
     parent = os.getpid()
@@ -141,6 +140,7 @@ def arguments(points):
     p.add_argument('--points', type=int, default=points // 10 if sanitized() else points)
     p.add_argument('--seed', type=int, default=int.from_bytes(os.urandom(4), 'big'))
     p.add_argument('--only')
+    p.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument('--at')
     return p.parse_args()
 
@@ -161,7 +161,7 @@ def main(points, choose):
         began = time.monotonic()
         ps = list(choose(runs, o, chance))
         chance.shuffle(ps)
-        broken, results = work(ps, top)
+        broken, results = work(ps, top, o.workers)
         bad = table(ps, results)
         missing = sum(r is None for r in results)
         takes = time.monotonic() - began

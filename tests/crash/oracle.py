@@ -228,6 +228,17 @@ class Run:
         """How often each task was started."""
         return collections.Counter(name for word, name in self.words() if word == 'start')
 
+    def makers(self):
+        """Which task makes what has that name in the end: {path: task}."""
+        made = [rest.split(' ', 1) for word, rest in self.words() if word == 'makes']
+        return {re.sub(r'\.dagrun-[0-9a-f]{16}-', '', path).rstrip('/'): task for task, path in made}
+
+    def finished(self):
+        """Tasks that have a new output under its name. What stands is recorded: nobody may make it again, not even one of j."""
+        makers = self.makers()
+        return {makers[path] for path, is_now in self.outputs().items()
+                if is_now != self.old.get(path) and path in makers}
+
     def outputs(self):
         """All that stands under final names: {path: digest}. Each is whole."""
         skip = {'Dagfile', 'in'} | {os.path.join('.dagrun', n) for n in (
@@ -278,6 +289,7 @@ class Run:
         """To its end; how many tasks ran twice. A killed run's fifo goes with its guardian, else with the next run that
         has one of its own, if nobody has it open any more."""
         killed = self.starts()
+        finished = self.finished()
         args = ['-j%d' % self.jobs, '-k'] if self.s.status else ['-j%d' % self.jobs]
         rc = self.dagrun(args)
         check(rc == self.s.status, 'the resume: exit %d' % rc)
@@ -286,6 +298,10 @@ class Run:
         differ = sorted(p for p in set(now) | set(self.new) if now.get(p) != self.new.get(p))
         check(not differ, 'not as after a clean run: %s' % ' '.join(differ))
         repeated = self.work_repeated(self.starts(), kills)
+        again = sorted(finished & set(self.starts() - killed))
+        check(not again, 'finished, and made again: %s' % ' '.join(again))
+        # Outputs before records would be told as such
+        check(not re.search('(was|were) changed since', self.said()), 'takes what it has made for changed by hand')
         ran = bool(self.starts() - killed)
         guarded = self.guarded and (mode in OUTLIVED or ran and 'leave' not in {**MODES, **GUARDED}[mode])
         self.nothing_is_left(guarded)

@@ -2,8 +2,10 @@
 
 #include "process.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,14 +39,15 @@ thread_of(pid_t tid, pid_t pid)
 	return access(path, F_OK) == 0;
 }
 
-int
-children_of(pid_t pid, pid_t *kids, int max)
+/* Those of one of its threads, behind the n that there are. */
+static int
+add_children(pid_t pid, int tid, pid_t *kids, int n, int max)
 {
 	char path[64];
-	int n = 0, kid;
 	FILE *f;
+	int kid;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, tid);
 	f = fopen(path, "re");
 	while (f && n < max && fscanf(f, "%d", &kid) == 1) {
 		if (alive(kid))
@@ -52,5 +55,24 @@ children_of(pid_t pid, pid_t *kids, int max)
 	}
 	if (f)
 		fclose(f);
+	return n;
+}
+
+int
+children_of(pid_t pid, pid_t *kids, int max)
+{
+	const struct dirent *e;
+	char path[64];
+	int n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] != '.')
+			n = add_children(pid, atoi(e->d_name), kids, n, max);
+	}
+	if (d)
+		closedir(d);
 	return n;
 }

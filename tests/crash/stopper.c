@@ -10,7 +10,7 @@
  *	-n N			the N-th call, from 1 behind the target's exec; without it calls are counted
  *	-x			at its exit, where there is one; else at its entry
  *	-k WHOM			who gets SIGKILL there: first, guardian, both, tree (everything), task (the
- *				target, or the youngest child of the command that is no guardian), none
+ *				target, or a child of the command that is no guardian), none
  *	-a wait|kill|leave	those who are left then: run on and are waited for, are killed, are left (to
  *				whom orphans go)
  *	-e CALL=HOW,WHEN[+]	the WHEN-th call of a kind (from 1), and with + all behind it, fail: HOW is an
@@ -84,7 +84,7 @@ same_program(const struct stopper *s, pid_t pid)
 
 enum { MAX_KIDS = 1024 };
 
-/* The guardian, or the youngest child that is none; 0: there is none. Orphans are ours. */
+/* The guardian, or a child that is none, of each thread the youngest; 0: there is none. Orphans are ours. */
 static pid_t
 find(const struct stopper *s, bool guardian)
 {

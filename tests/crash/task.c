@@ -16,7 +16,8 @@
  *	-p		waits for a signal then
  *
  * CRASH_DIR is where the log is. To it is written, each line at once:
- *	start NAME, end NAME, unfinished NAME (an input was), twice NAME (somebody else is making this) */
+ *	start NAME, end NAME, unfinished NAME (an input was), twice NAME (somebody else is making this),
+ *	makes NAME PATH (of each output, before the start) */
 #define _GNU_SOURCE
 
 #include <errno.h>
@@ -45,15 +46,21 @@ fail(const char *what)
 	exit(98);
 }
 
-/* One write, so that lines of several tasks stand one behind the other. */
+/* One write, so that lines of several tasks stand one behind the other. path: "" or what is behind the name. */
 static void
-say(const char *word)
+say_of(const char *word, const char *path)
 {
-	char line[600];
-	int n = snprintf(line, sizeof(line), "%s %s\n", word, name);
+	char line[1200];
+	int n = snprintf(line, sizeof(line), "%s %s%s%s\n", word, name, *path ? " " : "", path);
 
 	if (n < 0 || (size_t)n >= sizeof(line) || write(log_fd, line, (size_t)n) != n)
 		fail("log");
+}
+
+static void
+say(const char *word)
+{
+	say_of(word, "");
 }
 
 static void
@@ -70,7 +77,7 @@ add(struct text *t, const char *p, size_t len)
 	t->p[t->len] = '\0';
 }
 
-/* FNV-1a, as tests/crash/harness.py makes it. */
+/* FNV-1a, as tests/crash/scenarios.py makes it. */
 static uint64_t
 checksum(const char *p, size_t len)
 {
@@ -248,6 +255,8 @@ main(int argc, char **argv)
 	add(&t, "", 0);
 	open_log();
 	alone();
+	for (int i = 0; i < task.n_outs; i++)
+		say_of("makes", task.outs[i]);
 	say("start");
 	half = task.wait || task.status;
 	/* A merge's output is its inputs' lines and no more: the same whatever the tree. */
