@@ -2,6 +2,8 @@
  *
  * journal-tool reboot           what it tells of is from an earlier start of the machine now
  * journal-tool generate N       a new journal, of N DONEs, and RECLAIMs for half of them
+ * journal-tool brief N          a new journal, of N records of 72 bytes on average: each third a DONE without files, of a task that
+ *                               is reclaimed and then forgotten: RECLAIM, FORGET
  * journal-tool read             how long it takes to read all of it, and how much memory: for people
  * journal-tool list             a word for each record */
 #include "config.h"
@@ -61,26 +63,48 @@ reboot(int dir)
 	return rc < 0 ? fail(&err) : 0;
 }
 
+/* The i-th task's, with an input and an output. */
 static int
-generate(int dir, uint64_t n)
+add_usual(struct dr_journal *j, uint64_t i)
+{
+	struct dr_rec_task t = { .id = dr_hash128(&i, sizeof(i)), .run = 1, .n_in = 1, .n_out = 1 };
+	struct dr_rec_file f = { .stamp = { 100, (int64_t)i, i } };
+	char name[32];
+
+	snprintf(name, sizeof(name), "out/%08" PRIu64, i);
+	t.name = f.path = dr_str(name);
+	return dr_journal_begin_task(j, DR_REC_DONE, &t) || dr_journal_add_file(j, &f) || dr_journal_add_file(j, &f) ||
+	       dr_journal_end_task(j) || (i % 2 && dr_journal_add_id(j, DR_REC_RECLAIM, t.id));
+}
+
+/* The i-th record: of 152, 32 and 32 bytes in turns. */
+static int
+add_brief(struct dr_journal *j, uint64_t i)
+{
+	uint64_t task = i / 3;
+	struct dr_rec_task t = { .id = dr_hash128(&task, sizeof(task)), .run = 1 };
+	char name[32];
+
+	if (i % 3)
+		return dr_journal_add_id(j, i % 3 == 1 ? DR_REC_RECLAIM : DR_REC_FORGET, t.id);
+	snprintf(name, sizeof(name), "%08" PRIu64, task);
+	t.name = dr_str(name);
+	return dr_journal_begin_task(j, DR_REC_DONE, &t) || dr_journal_end_task(j);
+}
+
+static int
+generate(int dir, uint64_t n, int (*add)(struct dr_journal *j, uint64_t i))
 {
 	struct dr_rec_run run = { .run = 1, .when = 1 };
 	struct dr_journal *j;
 	struct dr_err err;
-	char name[32];
 
 	unlinkat(dir, DR_JOURNAL_NAME, 0);
 	if (dr_journal_open(dir, &j, &err))
 		return fail(&err);
 	dr_journal_add_run(j, DR_REC_RUN, &run);
 	for (uint64_t i = 0; i < n; i++) {
-		struct dr_rec_task t = { .id = dr_hash128(&i, sizeof(i)), .run = 1, .n_in = 1, .n_out = 1 };
-		struct dr_rec_file f = { .stamp = { 100, (int64_t)i, i } };
-
-		snprintf(name, sizeof(name), "out/%08" PRIu64, i);
-		t.name = f.path = dr_str(name);
-		if (dr_journal_begin_task(j, DR_REC_DONE, &t) || dr_journal_add_file(j, &f) || dr_journal_add_file(j, &f) ||
-		    dr_journal_end_task(j) || (i % 2 && dr_journal_add_id(j, DR_REC_RECLAIM, t.id)))
+		if (add(j, i))
 			return 1;
 		if (i % 10000 == 9999 && dr_journal_flush(j, &err))
 			return fail(&err);
@@ -144,11 +168,13 @@ main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "reboot"))
 		return reboot(dir);
 	if (argc == 3 && !strcmp(argv[1], "generate"))
-		return generate(dir, strtoull(argv[2], NULL, 10));
+		return generate(dir, strtoull(argv[2], NULL, 10), add_usual);
+	if (argc == 3 && !strcmp(argv[1], "brief"))
+		return generate(dir, strtoull(argv[2], NULL, 10), add_brief);
 	if (argc == 2 && !strcmp(argv[1], "read"))
 		return read_all(dir, count, true);
 	if (argc == 2 && !strcmp(argv[1], "list"))
 		return read_all(dir, list, false);
-	fprintf(stderr, "usage: journal-tool reboot|generate N|read|list\n");
+	fprintf(stderr, "usage: journal-tool reboot|generate N|brief N|read|list\n");
 	return 2;
 }
