@@ -236,8 +236,10 @@ class Run:
     def finished(self):
         """Tasks that have a new output under its name. What stands is recorded: nobody may make it again, not even one of j."""
         makers = self.makers()
-        return {makers[path] for path, is_now in self.outputs().items()
-                if is_now != self.old.get(path) and path in makers}
+        new = [path for path, is_now in self.outputs().items() if is_now != self.old.get(path)]
+        unknown = [path for path in new if path not in makers]
+        check(not unknown, 'nobody has made %s' % ' '.join(unknown))
+        return {makers[path] for path in new}
 
     def outputs(self):
         """All that stands under final names: {path: digest}. Each is whole."""
