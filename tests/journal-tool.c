@@ -5,12 +5,15 @@
  * journal-tool brief N          a new journal, of N records of 72 bytes on average: each third a DONE without files, of a task that
  *                               is reclaimed and then forgotten: RECLAIM, FORGET
  * journal-tool read             how long it takes to read all of it, and how much memory: for people
- * journal-tool list             a word for each record */
+ * journal-tool list             a word for each record
+ * journal-tool missing          outputs by the last record of a task that are there neither under their names nor under their temporary
+ *                               ones, and that no record says to be removed or forgotten, one a line; paths from here */
 #include "config.h"
 
 #include "err.h"
 #include "journal-record.h"
 #include "os.h"
+#include "plan-values.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -140,6 +143,100 @@ list(void *arg, struct dr_record *r, struct dr_err *err)
 	return 0;
 }
 
+enum { TASKS_MAX = 4096 };
+
+/* Tasks, each with the place of its last DONE; 0: behind that it was reclaimed or forgotten. */
+struct last {
+	struct dr_hash128 id[TASKS_MAX];
+	uint64_t at[TASKS_MAX];
+	uint32_t n;
+};
+
+static int
+note_last(void *arg, struct dr_record *r, struct dr_err *err)
+{
+	struct last *l = arg;
+	struct dr_hash128 id = r->kind == DR_REC_DONE ? r->task.id : r->id;
+	uint32_t i = 0;
+
+	if (r->kind != DR_REC_DONE && r->kind != DR_REC_RECLAIM && r->kind != DR_REC_FORGET)
+		return 0;
+	while (i < l->n && !dr_hash128_eq(l->id[i], id))
+		i++;
+	if (i == TASKS_MAX)
+		return dr_err_set(err, DR_FAILED, "more tasks than %d", TASKS_MAX);
+	l->n += i == l->n;
+	l->id[i] = id;
+	l->at[i] = r->kind == DR_REC_DONE ? r->at : 0;
+	return 0;
+}
+
+static bool
+is_there(struct dr_buf *path)
+{
+	return !path->failed && faccessat(AT_FDCWD, dr_buf_cstr(path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Says which outputs are not there, if it is the last DONE of its task. */
+static int
+tell_missing(void *arg, struct dr_record *r, struct dr_err *err)
+{
+	struct dr_buf path = { 0 }, temp = { 0 };
+	struct last *l = arg;
+	struct dr_rec_file f;
+	uint32_t i = 0;
+
+	(void)err;
+	while (i < l->n && l->at[i] != r->at)
+		i++;
+	for (uint32_t k = 0; i < l->n && dr_record_file(r, &f) == 1; k++) {
+		if (k < r->task.n_in + r->task.n_uses)
+			continue;
+		dr_buf_reset(&path);
+		dr_buf_reset(&temp);
+		dr_buf_addstr(&path, f.path);
+		dr_temp_name(r->task.id, f.path, &temp);
+		if (!is_there(&path) && !is_there(&temp))
+			puts(dr_buf_cstr(&path));
+	}
+	dr_buf_free(&path);
+	dr_buf_free(&temp);
+	return 0;
+}
+
+/* 0 or -1 with err. */
+static int
+each_record(int fd, dr_journal_fn fn, void *arg, struct dr_err *err)
+{
+	struct dr_record_stream s = { 0 };
+	struct dr_record r;
+	int rc;
+
+	if (dr_record_stream_open(&s, fd, sizeof(struct dr_journal_header), err))
+		return -1;
+	while ((rc = dr_record_next(&s, &r, NULL, err)) > 0 && (rc = fn(arg, &r, err)) == 0)
+		;
+	dr_record_stream_close(&s);
+	return rc;
+}
+
+/* Without dr_journal_open, which removes what it finds half-made. */
+static int
+missing(int dir)
+{
+	static struct last l;
+	struct dr_err err;
+	int fd = openat(dir, DR_JOURNAL_NAME, O_RDONLY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return fail((dr_err_set(&err, DR_STATE, "there is no journal"), &err));
+	rc = each_record(fd, note_last, &l, &err);
+	if (rc == 0)
+		rc = each_record(fd, tell_missing, &l, &err);
+	close(fd);
+	return rc ? fail(&err) : 0;
+}
+
 static int
 read_all(int dir, dr_journal_fn fn, bool told)
 {
@@ -175,6 +272,8 @@ main(int argc, char **argv)
 		return read_all(dir, count, true);
 	if (argc == 2 && !strcmp(argv[1], "list"))
 		return read_all(dir, list, false);
-	fprintf(stderr, "usage: journal-tool reboot|generate N|brief N|read|list\n");
+	if (argc == 2 && !strcmp(argv[1], "missing"))
+		return missing(dir);
+	fprintf(stderr, "usage: journal-tool reboot|generate N|brief N|read|list|missing\n");
 	return 2;
 }

@@ -12,6 +12,7 @@ import time
 BUILD = os.environ['builddir']
 os.environ.setdefault('CRASH_STOPPER', os.path.join(BUILD, 'tests/crash/stopper'))
 os.environ.setdefault('CRASH_TASK', os.path.join(BUILD, 'tests/crash/task'))
+os.environ.setdefault('CRASH_JOURNAL', os.path.join(BUILD, 'tests/journal-tool'))
 import oracle  # noqa: E402
 import scenarios  # noqa: E402
 
@@ -128,7 +129,7 @@ def sanitized():
 
 def own_programs(top):
     """A build that goes on beside a run of hours changes nothing in it."""
-    for name in ('DAGRUN', 'CRASH_STOPPER', 'CRASH_TASK'):
+    for name in ('DAGRUN', 'CRASH_STOPPER', 'CRASH_TASK', 'CRASH_JOURNAL'):
         at = os.environ[name]
         os.environ[name] = shutil.copy(at, os.path.join(top, os.path.basename(at)))
     oracle.DAGRUN, oracle.STOPPER = os.environ['DAGRUN'], os.environ['CRASH_STOPPER']

@@ -126,6 +126,7 @@ class Run:
         os.chdir(self.start)
         self.directories = {'dir/%d' % i for i in range(4)} | {'last'} if scenario.name == 'directory' else set()
         self.old = self.outputs()
+        self.removed = self.gone()  # by the scenario
         self.clean()
 
     def prepare(self, *args):
@@ -255,6 +256,18 @@ class Run:
                 continue  # what a clean run removes again: whole, as all of outputs()
             check(is_now in (old.get(path), self.new.get(path)), '%s is neither as before nor as it should be' % path)
 
+    def gone(self):
+        """What is not there although it is recorded, and no record says that we remove it."""
+        if not os.path.exists('.dagrun/journal'):
+            return set()
+        words = [os.environ['CRASH_JOURNAL'], 'missing']
+        return set(subprocess.run(words, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines())
+
+    def nothing_is_lost(self):
+        """Before the resume: what we remove is said to be before it is."""
+        lost = sorted(self.gone() - self.removed)
+        check(not lost, 'removed, and no record says so: %s' % ' '.join(lost))
+
     def leftovers(self, fifo):
         """Temporary names, whosever they were; fifo: also what a jobserver had."""
         for path in walk('', set(), set()):
@@ -328,6 +341,7 @@ class Run:
             check(status == str(self.s.status), 'ended with %s' % status)
         self.nobody_was_misled()
         self.is_old_or_new(self.old)
+        self.nothing_is_lost()
         if p.again:
             # Killed once more in the resume, somewhere.
             calls = random.Random(str(p)).randrange(1, len(self.calls))
@@ -336,6 +350,7 @@ class Run:
             kills = 2
             self.nobody_was_misled()
             self.is_old_or_new({**self.old, **between})
+            self.nothing_is_lost()
         n = self.resume(kills, 'tree' if p.again else p.mode)
         return n if killed else None
 
