@@ -117,6 +117,28 @@ def at_calls(chance, every, pools, n_calls):
         i + 1, cut, len(TOKENS), len(TOKENS), max(gone)))
 
 
+def below(pid):
+    """Who lives below it and is no guardian, as names."""
+    for tid in os.listdir('/proc/%d/task' % pid):
+        with open('/proc/%d/task/%s/children' % (pid, tid)) as f:
+            kids = f.read().split()
+        for kid in map(int, kids):
+            try:
+                with open('/proc/%d/stat' % kid) as f:
+                    name, rest = f.read().split('(', 1)[1].rsplit(')', 1)
+                if rest.split()[0] not in 'ZX' and name != 'dag-guardian':
+                    yield name
+                yield from below(kid)
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it has ended meanwhile
+
+
+def tokens_last(pool):
+    """Who finds a token finds a processor: when the first one is back, all tasks have ended."""
+    check(select.select([pool.r], [], [], PATIENCE)[0], 'no token comes back')
+    equal(list(below(os.getpid())), [], 'tasks beside tokens that are back')
+
+
 def stubborn(pools):
     """How long the last of them lived after dagrun."""
     for name in ('never', 'said'):
@@ -137,6 +159,8 @@ def stubborn(pools):
         p.kill()
         p.wait()
         began = time.monotonic()
+        if pool:
+            tokens_last(pool)
         equal(oracle.nobody_left(PATIENCE), 0, 'stubborn tasks that are left')
         gone.append((time.monotonic() - began) * 1e3)
         after('stubborn tasks', pool)

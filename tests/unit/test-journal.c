@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -866,6 +867,43 @@ test_short_write(void **state)
 	dr_buf_free(&s.text);
 }
 
+/* Takes the place of the C library's: while `beside` is set, the next write is cut in half, and before its writer can go on that one
+ * appends, too. */
+static struct place *beside;
+
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+	struct iovec v = { .iov_base = (void *)(uintptr_t)p, .iov_len = beside ? n / 2 : n };
+	struct place *other = beside;
+	ssize_t rc = writev(fd, &v, 1);
+
+	beside = NULL;
+	if (other)
+		flush(other);
+	return rc;
+}
+
+/* What is cut is written anew, whole: going on where it was cut would be a record with another one in its middle. */
+static void
+test_another_between_pieces(void **state)
+{
+	struct place *p = *state, other = *p;
+	struct seen s = { 0 };
+
+	other.j = NULL;
+	assert_int_equal(dr_journal_open(p->dir, &other.j, &p->err), 0);
+	add_task(p->j, DR_REC_DONE, 1, 1, 1);
+	add_task(other.j, DR_REC_DONE, 2, 0, 1);
+	beside = &other;
+	flush(p);
+	assert_null(beside);
+	assert_true(look(p, false, &s) > 0);
+	assert_string_equal(s.text.p, "done task-2 out/2-0:10\ndone task-1 in/1-0:10 out/1-1:11\n");
+	dr_journal_close(other.j);
+	dr_buf_free(&s.text);
+}
+
 /* Looking needs no right to write. */
 static void
 test_read_only(void **state)
@@ -1266,6 +1304,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_number_of_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_short_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_between_pieces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rewind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_several_processes, setup, teardown),
