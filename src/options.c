@@ -145,6 +145,9 @@ set_number(struct parser *p, enum option o, const char *value)
 	if (o == OPT_RESERVE) {
 		if (dr_parse_size(dr_str(value), &p->out->options.reserve))
 			return bad_value(p, o, value, "a size such as 500M or 20G");
+		if (dr_lacks_unit(dr_str(value), p->out->options.reserve))
+			return dr_err_set(p->err, DR_USAGE, "--reserve=%s is %s bytes: write its unit, as in %sM or %sG", value, value, value,
+					  value);
 		return 0;
 	}
 	if (o == OPT_WAIT) {

@@ -70,6 +70,9 @@ dr_parse_bytes(struct dr_parse *ps, const struct dr_scope *sc, const struct dr_k
 	if (dr_parse_size(s, bytes))
 		return COMPLAIN(ps, k, "'%.*s' is not a size for '%.*s': write 500M, 1.5G or 2T", (int)s.n, s.p, (int)k->name.n,
 				k->name.p);
+	if (dr_lacks_unit(s, *bytes))
+		return COMPLAIN(ps, k, "'%.*s' is a number of bytes for '%.*s': write its unit, as in %.*sM or %.*sG", (int)s.n, s.p,
+				(int)k->name.n, k->name.p, (int)s.n, s.p, (int)s.n, s.p);
 	*text = s;
 	return 0;
 }

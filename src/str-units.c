@@ -185,3 +185,9 @@ dr_parse_size(struct dr_str s, uint64_t *bytes)
 
 	return parse_amount(s, units, sizeof(units) / sizeof(*units), UINT64_MAX, bytes);
 }
+
+bool
+dr_lacks_unit(struct dr_str s, uint64_t bytes)
+{
+	return bytes && bytes < UINT64_C(1) << 20 && s.p[s.n - 1] >= '0' && s.p[s.n - 1] <= '9';
+}

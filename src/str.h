@@ -75,6 +75,8 @@ const char *dr_nearest(struct dr_str word, const char *const *words, size_t n);
  * 0, or -1 if it is no such thing or too large; the result is then untouched. */
 int dr_parse_duration(struct dr_str s, int64_t *ns);
 int dr_parse_size(struct dr_str s, uint64_t *bytes);
+/* Of what dr_parse_size has read: is it so little memory or disk, without a unit, that one was forgotten? 0 is not. */
+bool dr_lacks_unit(struct dr_str s, uint64_t bytes);
 /* Decimal, no sign, no blank; 0, or -1 when it is none or above max. */
 int dr_parse_uint(struct dr_str s, uint64_t max, uint64_t *n);
 

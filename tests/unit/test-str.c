@@ -311,6 +311,8 @@ parse_sizes(void **state)
 	assert_int_equal(n, 12);
 	assert_int_equal(dr_parse_size(DR_STR("0.1k"), &n), 0);
 	assert_int_equal(n, 102);
+	assert_true(dr_lacks_unit(DR_STR("5"), 5) && dr_lacks_unit(DR_STR("1048575"), 1048575));
+	assert_false(dr_lacks_unit(DR_STR("0"), 0) || dr_lacks_unit(DR_STR("1048576"), 1048576) || dr_lacks_unit(DR_STR("5k"), 5120));
 	assert_int_equal(dr_parse_size(DR_STR("16383P"), &n), 0);
 	assert_int_equal(dr_parse_size(DR_STR("16384P"), &n), -1);
 	assert_int_equal(dr_parse_size(DR_STR("8GG"), &n), -1);
