@@ -168,30 +168,6 @@ open_query(struct ask *a, struct dr_err *err)
 	return a->query ? 0 : -1;
 }
 
-/* While a run is on it tells more than the files do; afterwards these are looked at. */
-static int
-status(struct ask *a, struct dr_err *err)
-{
-	struct dr_session *s = a->session;
-	int rc = 0;
-
-	if (!dr_query_busy(a->query) && has_dagfile(s)) {
-		struct dr_err why = { 0 };
-
-		rc = dr_session_parse(s, &why) || dr_session_place_targets(s, &why) || try_plan(a, &why) ||
-		     (s->plan && dr_session_check(s, &why)) ? -1 : 0;
-		a->checked = rc == 0 && s->plan;
-		if (rc)
-			*err = why;
-		/* What the runs say is worth saying all the same. */
-		if (open_query(a, rc ? &why : err))
-			return -1;
-		if (a->no_plan.n && rc == 0 && !s->options.silent)
-			dr_buf_addf(&a->notice, "dagrun: what is up to date now is not known: %s\n", dr_buf_cstr(&a->no_plan));
-	}
-	return dr_query_status(a->query, a->checked ? &s->counts : NULL, rc ? NULL : err) || rc ? -1 : 0;
-}
-
 static int
 choose(struct ask *a, struct dr_err *err)
 {
@@ -202,6 +178,43 @@ choose(struct ask *a, struct dr_err *err)
 	if (o->clean_orphans)
 		return dr_query_choose_orphans(a->query, err);
 	return dr_query_choose(a->query, a->session->targets, o->n_targets, err);
+}
+
+/* 0 with a plan, or with none as there is no Dagfile, or its rows are not to be had; -1 with err. check: it is held against the files. */
+static int
+plan_status(struct ask *a, bool check, struct dr_err *err)
+{
+	struct dr_session *s = a->session;
+
+	if (!has_dagfile(s))
+		return dr_session_place_targets(s, err);
+	if (dr_session_parse(s, err) || dr_session_place_targets(s, err) || try_plan(a, err))
+		return -1;
+	if (!check || !s->plan)
+		return 0;
+	a->checked = dr_session_check(s, err) == 0;
+	return a->checked ? 0 : -1;
+}
+
+/* While a run is on it tells more than the files do; afterwards these are looked at. */
+static int
+status(struct ask *a, struct dr_err *err)
+{
+	struct dr_session *s = a->session;
+	bool busy = dr_query_busy(a->query), named = s->options.n_targets > 0;
+	struct dr_err why = { 0 };
+	int rc = busy && !named ? 0 : plan_status(a, !busy, &why);
+
+	if (rc)
+		*err = why;
+	/* What the runs say is worth saying all the same, but to who asked for something that is not known. */
+	if ((rc && named) || (!busy && open_query(a, rc ? &why : err)))
+		return -1;
+	if (named && !s->plan && choose(a, err))
+		return -1;
+	if (!busy && a->no_plan.n && rc == 0 && !s->options.silent)
+		dr_buf_addf(&a->notice, "dagrun: what is up to date now is not known: %s\n", dr_buf_cstr(&a->no_plan));
+	return dr_query_status(a->query, a->checked ? &s->counts : NULL, rc ? NULL : err) || rc ? -1 : 0;
 }
 
 static int
@@ -233,11 +246,15 @@ forget(struct ask *a, struct dr_err *err)
 static int
 answer(struct ask *a, struct dr_err *err)
 {
+	bool named = a->session->options.n_targets > 0;
 	uint64_t n = 0;
 
 	switch (a->what) {
 	case DR_ASK_STATUS: return status(a, err);
-	case DR_ASK_FAILED: return dr_query_failed(a->query, &n, err) ? -1 : n ? DR_FAILED : DR_OK;
+	case DR_ASK_FAILED:
+		if ((named && choose(a, err)) || dr_query_failed(a->query, named, &n, err))
+			return -1;
+		return n ? DR_FAILED : DR_OK;
 	case DR_ASK_LOG: return choose(a, err) || dr_query_log(a->query, err) ? -1 : 0;
 	case DR_ASK_CLEAN: return choose(a, err) || clean(a, err) ? -1 : 0;
 	case DR_ASK_FORGET: return choose(a, err) || forget(a, err) ? -1 : 0;

@@ -258,6 +258,12 @@ dr_lock_alive(struct dr_lock *l, uint64_t run)
 }
 
 bool
+dr_lock_attended(struct dr_lock *l, uint64_t run)
+{
+	return run == l->run || (held_by_other(l, run_byte(run)) && held_by_other(l, self_byte(run)));
+}
+
+bool
 dr_lock_await_guardian(struct dr_lock *l, uint64_t run, int64_t wait)
 {
 	const int64_t deadline = dr_now() + wait;

@@ -31,8 +31,10 @@ int dr_lock_look(int state_dir, struct dr_lock **out, struct dr_err *err);
 void dr_lock_close(struct dr_lock *l);
 int dr_lock_fd(const struct dr_lock *l);
 
-/* Is the run with this number alive? */
+/* Is the run with this number alive? Its tasks may be: it is until its guardian has ended them. */
 bool dr_lock_alive(struct dr_lock *l, uint64_t run);
+/* Is its process? */
+bool dr_lock_attended(struct dr_lock *l, uint64_t run);
 /* Where the run's process has died and its guardian is still at it, waits until that has finished, at most `wait` ns. Is the run dead now? */
 bool dr_lock_await_guardian(struct dr_lock *l, uint64_t run, int64_t wait);
 /* 1: ours now; 0: another run has it; -1 with err. Claims of one run on the same byte are counted. */

@@ -236,7 +236,7 @@ show_failed(struct dr_query *q, const struct dr_query_task *t, const struct dr_r
 }
 
 int
-dr_query_failed(struct dr_query *q, uint64_t *n, struct dr_err *err)
+dr_query_failed(struct dr_query *q, bool chosen, uint64_t *n, struct dr_err *err)
 {
 	*n = 0;
 	if (q->o.json) {
@@ -248,7 +248,7 @@ dr_query_failed(struct dr_query *q, uint64_t *n, struct dr_err *err)
 		struct dr_record r;
 
 		if ((t->flags & (DR_QUERY_FAILED | DR_QUERY_CANCELLED)) != DR_QUERY_FAILED ||
-		    (q->o.plan && t->planned == DR_NONE))
+		    (q->o.plan && t->planned == DR_NONE) || (chosen && !(t->flags & DR_QUERY_CHOSEN)))
 			continue;
 		if (dr_journal_at(q->o.journal, t->failed_at, &r, err) || show_failed(q, t, &r.task, err) ||
 		    dr_query_flush(q, false, err))

@@ -169,7 +169,7 @@ dr_query_end(struct dr_query *q, struct dr_err *err)
 bool
 dr_query_alive(const struct dr_query *q, const struct dr_ledger_image *run)
 {
-	return !run->f.ended && q->o.lock && dr_lock_alive(q->o.lock, run->f.run);
+	return !run->f.ended && q->o.lock && dr_lock_attended(q->o.lock, run->f.run);
 }
 
 const struct dr_ledger_task *

@@ -50,8 +50,8 @@ bool dr_query_busy(const struct dr_query *q);
 /* --status: runs that are on, else the last one; and with counts (dr_stale_check of the plan; NULL: it was not looked at) what is up to date
  * now. */
 int dr_query_status(struct dr_query *q, const struct dr_stale_counts *counts, struct dr_err *err);
-/* --failed: tasks whose last end was a failure, of the plan where there is one. *n is how many. */
-int dr_query_failed(struct dr_query *q, uint64_t *n, struct dr_err *err);
+/* --failed: tasks whose last end was a failure, of the plan where there is one; chosen: of those chosen. *n is how many. */
+int dr_query_failed(struct dr_query *q, bool chosen, uint64_t *n, struct dr_err *err);
 /* Sets the state of the plan's stale tasks to DR_RUNNING where a run is at them now, and to DR_FAILED_TASK where their last end was a
  * failure: for pictures. The plan must be there and linked. */
 void dr_query_paint(const struct dr_query *q);

@@ -72,6 +72,18 @@ def wait_for(what, fn):
     raise Failed('waited in vain for ' + what)
 
 
+def guardian(pid):
+    """Of this dagrun, or None."""
+    for p in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            stat = read('/proc/%s/stat' % p)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if b'guardian' in stat and int(stat.rsplit(b')', 1)[1].split()[1]) == pid:
+            return int(p)
+    return None
+
+
 # The manual: for each section its tables, in order, as sets of fields.
 
 def tables():
@@ -205,7 +217,8 @@ map words
     check(t['began'] <= t['ended'] and t['peak_memory'] > 0, t)
     equal((t['command'], t['command_changed']), ('echo in/a; echo error >&2; test a != b', False), 'command')
     equal(sorted(t['task'] for t in ask('--log', 'up')['tasks']), ['up/a', 'up/b', 'up/c', 'up/d'], 'a stage')
-    equal([t['task'] for t in ask('--log', 'all', 'up/b')['tasks']], ['up/b', 'all/1.1', 'all/1.2', 'all'], 'several')
+    several = [t['task'] for t in ask('--log', 'all', 'up/b')['tasks']]
+    equal((sorted(several), several[-1]), (['all', 'all/1.1', 'all/1.2', 'up/b'], 'all'), 'several')
     t, = ask('--log', 'words:in/b')['tasks']
     equal((t['state'], t['how'], t['exit']), ('failed', 'exit', 1), 'failed')
     text = dagrun('--log', 'words:in/a')
@@ -275,6 +288,21 @@ map t
                   'FAIL signal: killed by SIGSEGV', '  | line 30'):
         check(words in text, '%r is not in %r' % (words, text))
     equal(ask('--status')['failed'], 5, 'in the status')
+    # Of some, and of none such: the error alone.
+    equal(sorted(t['task'] for t in ask('--failed', 'signal', 'fine', 'none', rc=1)['tasks']), ['none', 'signal'], 'targets')
+    equal(len(ask('--failed', 't', rc=1)['tasks']), 5, 'a stage')
+    equal(dagrun('--failed', 'fine'), '', 'one that did not')
+    for asked in ('--failed', '--status', '--log'):
+        for args in ((asked, 'nosuch'), (asked, 'signal', 'nosuch'), (asked, '--json', 'nosuch')):
+            equal(dagrun(*args, rc=2), '', ' '.join(args))
+            check(len(dagrun.said.splitlines()) == 1 and "'nosuch'" in dagrun.said, dagrun.said)
+    os.rename('Dagfile', 'elsewhere')
+    for asked in ('--failed', '--status'):
+        equal(dagrun(asked, 'nosuch', rc=2), '', asked + ' without a Dagfile')
+        check("'nosuch'" in dagrun.said, dagrun.said)
+    dagrun('--status', 'signal')
+    check('FAIL signal' in dagrun('--failed', 'signal', rc=1), 'without a Dagfile')
+    os.rename('elsewhere', 'Dagfile')
     # What is made meanwhile failed no more, nor what nobody plans any more.
     write('Dagfile', read('Dagfile').replace(b'exit 137', b'echo > {out}').replace(b'missing none', b'none'))
     dagrun('exit')
@@ -314,6 +342,8 @@ task slow
         dagrun('--clean', '--all', rc=3)
         check('another dagrun' in dagrun.said, dagrun.said)
         dagfile = read('Dagfile')
+        equal(dagrun('--status', 'nosuch', rc=2), '', 'of what there is not')
+        check(dagrun('--status', 'slow').startswith('running for '), 'of what there is')
         write('Dagfile', 'nonsense\n')
         equal([r['state'] for r in ask('--status')['runs']], ['running'], 'while somebody edits')
         write('Dagfile', dagfile)
@@ -331,10 +361,20 @@ task slow
     # And one that is killed.
     p = start('-j2')
     wait_for('the task', lambda: any(r['running'] for r in ask('--status')['runs']))
+    # Its guardian holds what it held until the tasks have ended: that is not the run.
+    watcher = guardian(p.pid)
+    if watcher:
+        os.kill(watcher, signal.SIGSTOP)
     p.kill()
     p.wait()
-    wait_for('its death', lambda: [r['state'] for r in ask('--status')['runs']] == ['died'])
-    check('died' in dagrun('--status'), 'text')
+    try:
+        equal([r['state'] for r in ask('--status')['runs']], ['died'], 'its death')
+        check('died' in dagrun('--status'), 'text')
+        equal([t['state'] for t in ask('--log', 'slow')['tasks']], ['cancelled'], 'log of what it ran')
+    finally:
+        if watcher:
+            os.kill(watcher, signal.SIGCONT)
+    wait_for('its end', lambda: not watcher or not os.path.exists('/proc/%d' % watcher))
     equal(len(os.listdir('.dagrun/runs')), 1, 'old ones go')
 
 

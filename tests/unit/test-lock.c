@@ -227,7 +227,6 @@ waiting_for_a_compaction(void **state)
 	}
 }
 
-/* Who inherits the description keeps the claims: that is what a guardian is for. */
 /* The other description stands for the guardian's, which it has from a run that is dead by now. */
 static void
 a_guardian_is_waited_for(void **state)
@@ -260,6 +259,7 @@ a_guardian_is_waited_for(void **state)
 	dr_lock_close(a);
 }
 
+/* Who inherits the description keeps the claims: that is what a guardian is for. */
 static void
 claims_outlive_us_in_an_heir(void **state)
 {
@@ -269,9 +269,11 @@ claims_outlive_us_in_an_heir(void **state)
 
 	assert_true(heir >= 0);
 	assert_int_equal(dr_lock_claim(a, id(5), &err), 1);
+	assert_true(dr_lock_attended(a, 1) && dr_lock_attended(b, 1) && !dr_lock_attended(b, 3));
 	dr_lock_close(a);
 	assert_true(dr_lock_claimed(b, id(5)));
 	assert_true(dr_lock_alive(b, 1));
+	assert_false(dr_lock_attended(b, 1));
 	close(heir);
 	assert_false(dr_lock_claimed(b, id(5)));
 	assert_false(dr_lock_alive(b, 1));

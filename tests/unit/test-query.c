@@ -151,7 +151,7 @@ failed(struct place *p)
 	struct dr_err err;
 	uint64_t n;
 
-	assert_int_equal(dr_query_failed(p->query, &n, &err), 0);
+	assert_int_equal(dr_query_failed(p->query, false, &n, &err), 0);
 	return n;
 }
 
