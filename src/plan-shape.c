@@ -7,15 +7,64 @@
 #include "plan-build.h"
 #include "plan-builder.h"
 
-/* What tells a tree from those of other stages, values of `by` and Dagfiles. */
+/* The values that the root's output has in its name, before there is a task for it. */
+struct root_values {
+	const struct dr_plan *pl;
+	uint32_t stage, row;
+};
+
+static uint32_t
+count(void *ctx, const struct dr_piece *p)
+{
+	(void)ctx;
+	(void)p;
+	return 1;
+}
+
+static int
+get(void *ctx, const struct dr_piece *p, uint32_t i, struct dr_buf *buf, struct dr_err *err)
+{
+	const struct root_values *r = ctx;
+
+	(void)i;
+	if (p->kind == DR_PH_COLUMN)
+		dr_plan_row_column(r->pl, r->stage, r->row, p->index, buf);
+	else if (p->kind == DR_PH_TEXT || p->kind == DR_PH_LET)
+		dr_buf_addstr(buf, p->text);
+	else
+		return dr_err_set(err, DR_USAGE, "it has no value yet");
+	return 0;
+}
+
+/* Into b->path. False: there is none, or none that is right, which is told when the root gets it. */
+static bool
+root_path(struct dr_builder *b, const struct dr_stage *st, uint32_t row)
+{
+	struct root_values r = { b->pl, (uint32_t)(st - b->pl->pipeline->stages), row };
+	struct dr_values v = { &r, count, get };
+	struct dr_err unheard;
+
+	dr_buf_reset(&b->text);
+	dr_buf_reset(&b->path);
+	return st->n_outputs && !dr_template_expand(&st->outputs[0].path, &v, &b->text, &unheard) &&
+	       !dr_path_normal(dr_buf_str(&b->text), &b->path);
+}
+
+/* What tells a tree from others: the file that it is for. So several Dagfiles, or one under several names, that make the same file go on from
+ * the same tree; else each would have it its own way, and make it again whenever another one was there before. Without a name of it: Dagfile,
+ * stage and value of `by`. */
 static int
 set_key(struct dr_builder *b, const struct dr_stage *st, struct dr_hash128 value, struct dr_plan_tree *pt)
 {
 	dr_buf_reset(&b->id);
-	dr_buf_add(&b->id, &b->pl->options.origin, sizeof(b->pl->options.origin));
-	dr_buf_add(&b->id, &value, sizeof(value));
-	dr_buf_addstr(&b->id, st->name);
-	if (b->id.failed)
+	if (root_path(b, st, pt->row)) {
+		dr_buf_addstr(&b->id, dr_buf_str(&b->path));
+	} else {
+		dr_buf_add(&b->id, &b->pl->options.origin, sizeof(b->pl->options.origin));
+		dr_buf_add(&b->id, &value, sizeof(value));
+		dr_buf_addstr(&b->id, st->name);
+	}
+	if (b->id.failed || b->path.failed || b->text.failed)
 		return dr_err_nomem(b->err);
 	pt->key = dr_hash128(b->id.p, b->id.n);
 	return 0;

@@ -83,3 +83,24 @@ dr_session_tell_changed(struct dr_session *s)
 out:
 	dr_buf_free(&names);
 }
+
+void
+dr_session_tell_dispute(struct dr_session *s)
+{
+	uint64_t n = s->counts.disputed;
+
+	/* Of one-liners each is another Dagfile, also if it is the last one with another command. */
+	if (!n || s->options.n_keys)
+		return;
+	dr_buf_reset(&s->path);
+	dr_plan_task_name(s->plan, s->counts.dispute, &s->path);
+	dr_buf_reset(&s->text);
+	dr_buf_escape(&s->text, dr_buf_str(&s->path));
+	if (n > 1)
+		dr_buf_addf(&s->text, " and %" PRIu64 " more", n - 1);
+	dr_buf_adds(&s->text, n > 1 ? " were" : " was");
+	dr_buf_adds(&s->text, " last made by another Dagfile here, from other inputs or by another command: of the two, each makes ");
+	dr_buf_adds(&s->text, n > 1 ? "them" : "it");
+	dr_buf_adds(&s->text, " again after the other");
+	dr_session_message(s, DR_NOTICE, dr_buf_cstr(&s->text));
+}

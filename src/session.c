@@ -335,6 +335,7 @@ dr_session_tell_findings(struct dr_session *s)
 	tell_plural(s, s->counts.rolled, "output that was finished when a run died has its name now",
 		    "outputs that were finished when a run died have their names now");
 	dr_session_tell_changed(s);
+	dr_session_tell_dispute(s);
 	tell_plural(s, s->counts.unsynced,
 		    "output was made before the machine was started anew, and is not known to have reached the disk: it is made again",
 		    "outputs were made before the machine was started anew, and are not known to have reached the disk: they are "

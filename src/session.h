@@ -107,6 +107,8 @@ int dr_session_check(struct dr_session *s, struct dr_err *err);
 void dr_session_tell_words(struct dr_session *s);
 /* Which outputs somebody changed, that are kept. */
 void dr_session_tell_changed(struct dr_session *s);
+/* And which are made by another Dagfile, too, in another way. */
+void dr_session_tell_dispute(struct dr_session *s);
 /* Before a run that makes much again: how many tasks, why, and how long they took. */
 void dr_session_tell_redo(struct dr_session *s);
 

@@ -14,6 +14,7 @@ enum {
 	SEEN_FORGOTTEN = 32, /* its record was dropped on purpose */
 	SEEN_HASHED = 256, /* the record has the content of all outputs: made again, they can be known */
 	SEEN_GRAVE = 128, /* what differs from its record is more than a file's time: likely what it makes will differ, too */
+	SEEN_ELSEWHERE = 1024, /* another Dagfile recorded it */
 	SEEN_UNSYNCED = 512, /* recorded before the machine was started anew, and what stands there may not be what was written */
 	SEEN_FLUX = 64, /* another run was recording it while we looked at the files, which show what was before */
 };

@@ -138,7 +138,8 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 	s->seen[task] = (uint16_t)((s->seen[task] & SEEN_FLUX) | SEEN_RECORD | (look & DR_OUT_ABSENT ? SEEN_ABSENT : 0) |
 				  (look & DR_OUT_CHANGED ? SEEN_CHANGED : 0) |
 				   (s->compare.grave || why == DR_WHY_INPUTS ? SEEN_GRAVE : 0) |
-				   (s->compare.hashed ? SEEN_HASHED : 0));
+				   (s->compare.hashed ? SEEN_HASHED : 0) |
+				  (r->task.origin != s->plan->options.origin ? SEEN_ELSEWHERE : 0));
 	return 0;
 }
 
@@ -348,6 +349,15 @@ decide(struct dr_stale *s, struct dr_err *err)
 	return dr_stale_certain(s, err);
 }
 
+/* Two Dagfiles make it, each in its own way? */
+static bool
+is_disputed(const struct dr_stale *s, uint32_t task)
+{
+	unsigned why = s->plan->graph->tasks[task].why;
+
+	return (s->seen[task] & SEEN_ELSEWHERE) && (why == DR_WHY_COMMAND || why == DR_WHY_INPUTS);
+}
+
 static int
 count(struct dr_stale *s, struct dr_stale_counts *c, struct dr_err *err)
 {
@@ -358,6 +368,8 @@ count(struct dr_stale *s, struct dr_stale_counts *c, struct dr_err *err)
 		c->wanted += wanted(&g->tasks[t]);
 		c->flux += (s->seen[t] & SEEN_FLUX) != 0;
 		if (g->tasks[t].state == DR_WAITING) {
+			if (is_disputed(s, t) && !c->disputed++)
+				c->dispute = t;
 			c->stale++;
 			c->last_ms += g->tasks[t].last_ms;
 		}

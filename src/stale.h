@@ -34,6 +34,8 @@ struct dr_stale_counts {
 	uint64_t damaged;       /* bytes of the journal that could not be read */
 	uint64_t last_ms;       /* what the stale tasks took last time, together */
 	uint64_t records;       /* DONE records read */
+	uint64_t disputed;      /* stale tasks that another Dagfile made last, from other inputs or by another command */
+	uint32_t dispute;       /* the first of them */
 	uint64_t flux;          /* tasks that another run finished meanwhile: stale, until dr_stale_look finds them done */
 };
 

@@ -227,6 +227,39 @@ E1
 	ran '' -f Other
 }
 
+# They make the same file: one of them has seen each change, the other one all of them at once. Both go on from one tree.
+case_two_dagfiles_make_one_file()
+{
+	files 16
+	printf 'args f\n  glob = in/*\nmerge all\n  each = f\n  keep = no\n  out = all\n  run = note merge cat {in} > {out}\n' >Dagfile
+	sed 's/args f/args other/; s/each = f/each = other/' Dagfile >Other
+	run
+	ran '' -f Other
+	for i in 00155 00156 00157 00158 00159; do
+		echo new >in/$i
+		rm "in/$(ls in | sed -n '9p')"
+		run
+		[ "$rc" = 0 ] || fail "a change: $rc"
+	done
+	ran '' -f Other
+	ran ''
+	all_there all
+	echo new >in/00018
+	run -f Other
+	ran ''
+	ran '' -f Other
+	! grep -q 'another Dagfile' "$E" || fail 'they agree'
+	# By another command each has it its own way, and that is said.
+	sed -i 's/cat {in}/cat -- {in}/' Other
+	run -f Other
+	run
+	says "$E" '^dagrun: all(/[0-9.]+)? and [0-9]+ more were last made by another Dagfile here, .* each makes them again'
+	run -f Other
+	says "$E" 'last made by another Dagfile here'
+	ran '' -f Other
+	! grep -q 'another Dagfile' "$E" || fail 'it is its own now'
+}
+
 # One level of the inner nodes stays, about as much as the inputs; a changed input makes again what is below its node
 # there, and all above.
 case_keep_level()

@@ -242,9 +242,11 @@ a_tree_that_is_remembered(void **state)
 	assert_false(p->plan->stages[place_stage(p, "m")].trees[0].recorded);
 	assert_int_equal(p->plan->stages[place_stage(p, "m")].n, 8);
 	assert_in_range(in_common(p, "m", &before), 4, 6);
-	/* Another Dagfile in the same state has its own. */
+	/* Another Dagfile in the same state that makes the same file has the same, whatever it calls it; of another file another one. */
 	p->options.origin = 2;
-	place_plan(p, dagfile);
+	place_plan(p, "args f\n  glob = in/*\nmerge other\n  each = f\n  out = ./m.txt\n  run = cat {in} > {out}\n");
+	assert_true(dr_hash128_eq(p->plan->stages[place_stage(p, "other")].trees[0].key, m.key));
+	place_plan(p, "args f\n  glob = in/*\nmerge m\n  each = f\n  out = n.txt\n  run = cat {in} > {out}\n");
 	assert_false(dr_hash128_eq(p->plan->stages[place_stage(p, "m")].trees[0].key, m.key));
 	p->options.origin = 1;
 	/* What is no tree is as none: as flat as can be. */
