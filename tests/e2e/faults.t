@@ -105,6 +105,86 @@ E1
 	nothing_partial
 }
 
+# Once a record cannot be written nothing new is started, exit 4, and what was recorded before is.
+case_journal_cannot_grow()
+{
+	# The second one's record is longer than files may be.
+	long=$(printf 'x%.0s' $(seq 200))
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		: >"$i$long"
+	done
+	cat >Dagfile <<E1
+task first
+  out = first
+  run = note first echo first > {out}
+task second
+  in   = first
+  uses = [0-9]x*
+  out  = second
+  run  = note second cp {in} {out}
+task third
+  out = third
+  run = note third echo third > {out}
+task behind
+  in  = second
+  out = behind
+  run = note behind cp {in} {out}
+E1
+	uses=$(printf "%s$long " 0 1 2 3 4 5 6 7 8 9)
+	sed -i "s/\[0-9\]x\*/$uses/" Dagfile
+	rc=0
+	: >"$LOG"
+	(ulimit -f 2 && exec timeout -s KILL 60 "$DAGRUN" -j1 >"$O" 2>"$E") || rc=$?
+	cat "$E" "$LOG"
+	[ "$rc" = 4 ] || fail "exit $rc"
+	says "$E" 'write .dagrun/journal: File too large'
+	[ "$(tr '\n' ' ' <"$LOG")" = 'first second ' ] || fail 'the one whose record it is is the last that starts'
+	is first first
+	[ ! -e second ] || fail 'it has its name and no record'
+	run -j1
+	[ "$rc" = 0 ] || fail "a plain rerun: exit $rc"
+	[ "$did" = 'behind second third' ] || fail "a plain rerun makes $did"
+	ran ''
+	nothing_partial
+}
+
+# However much a task prints, in lines or in none, and whatever becomes of it then.
+case_prints_much()
+{
+	cat >Dagfile <<'E1'
+task lines
+  out = lines
+  run =
+    head -c 30000000 /dev/zero | tr '\0' '\n'
+    touch {out}
+task line
+  out = line
+  run =
+    head -c 30000000 /dev/zero | tr '\0' x
+    touch {out}
+task fails
+  out = fails
+  run =
+    head -c 30000000 /dev/zero | tr '\0' x
+    exit 3
+E1
+	python3 - "$DAGRUN" <<'E1' || fail 'memory'
+import os
+import resource
+import subprocess
+import sys
+
+rc = subprocess.call([sys.argv[1], '-j3', '-k'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+with open(sys.argv[1], 'rb') as f:
+    small = b'__asan_init' not in f.read()
+print('exit %d, at most %d kB' % (rc, most))
+sys.exit(rc != 1 or (small and most > 20000))
+E1
+	[ -e lines ] && [ -e line ] && [ ! -e fails ] || fail 'what is made'
+	nothing_partial
+}
+
 # Few descriptors: fewer run at a time.
 case_few_descriptors()
 {
@@ -153,6 +233,32 @@ case_damaged_journal()
 	! grep -q 'of the journal' "$E" || fail 'it is said once more'
 }
 
+# Few processes: fewer run at a time; and where there is not even one for a task, that is said.
+case_few_processes()
+{
+	cat >Dagfile <<'E1'
+args n
+  range = 1..30
+map many
+  each = n
+  out  = out/{arg}
+  run  = touch {out}
+E1
+	unprivileged 8 || { echo 'who has other processes, too, cannot tell how many there may be: not tried'; return 0; }
+	run -j16
+	[ "$rc" = 0 ] || fail "exit $rc"
+	[ "$(ls out | wc -l)" = 30 ] || fail 'all of them'
+	nothing_partial
+	ran ''
+	rm -r out .dagrun
+	unprivileged 1
+	run -j16
+	[ "$rc" = 4 ] || fail "none can be started: exit $rc"
+	says "$E" 'Resource temporarily unavailable'
+	[ ! -e out/1 ] || fail 'nothing was made'
+	nothing_partial
+}
+
 # A limit on the size of files is the task's to hit.
 case_file_size()
 {
@@ -198,10 +304,9 @@ E1
 	says "$E" 'has a name of more than 255 bytes'
 }
 
-# What may not be written to or read is said before anything runs, all of it. The superuser may do anything.
+# What may not be written to or read is said before anything runs, all of it.
 case_permissions()
 {
-	[ "$(id -u)" != 0 ] || { echo 'not tried by the superuser'; return 0; }
 	mkdir in no
 	echo a >in/a
 	echo b >in/b
@@ -215,6 +320,7 @@ map copy
 E1
 	chmod 0 in/a in/b
 	chmod 555 no
+	unprivileged || { echo 'nobody can be made a user here: not tried'; return 0; }
 	run
 	[ "$rc" = 2 ] && [ -z "$did" ] || fail "exit $rc, ran $did"
 	says "$E" "in/a' cannot be read" "in/b' cannot be read" "no/.*cannot be written"

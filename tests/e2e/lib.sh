@@ -71,6 +71,40 @@ no_leftovers()
 	[ ! -d .dagrun/tmp ] || [ -z "$(ls -A .dagrun/tmp)" ] || fail "left behind: $(find .dagrun/tmp)"
 }
 
+# unprivileged [N]: from here on dagrun is run by one whom the system refuses what it refuses users, in the case's directory, which is his; with
+# N: and no more processes and threads at once. The superuser becomes a user that has no others; anybody else is such a user, and
+# has others. False: that cannot be done here.
+unprivileged()
+{
+	local uid=$((50000 + $$ % 10000))
+
+	[ "$(id -u)" = 0 ] || { [ $# = 0 ]; return; }
+	cat >"$top/bin/as-user" <<'E1'
+#!/usr/bin/env python3
+import os, resource, sys
+uid, limit = map(int, sys.argv[1:3])
+os.setgroups([])
+os.setgid(uid)
+os.setuid(uid)
+if limit:
+    resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
+os.execv(sys.argv[3], sys.argv[3:])
+E1
+	chmod 755 "$top/bin/as-user"
+	chmod 711 "$top"
+	chown -R "$uid" . 2>/dev/null || return 1
+	"$top/bin/as-user" "$uid" 0 /bin/sh -c 'cd "$1" && : >try && rm try' sh "$PWD" 2>/dev/null || return 1
+	[ -e "$top/bin/dagrun" ] || cp "$DAGRUN" "$top/bin/dagrun" || return 1
+	: >"$LOG"
+	chmod 666 "$LOG"
+	mkdir -p "$top/tmp"
+	chmod 1777 "$top/tmp"
+	export TMPDIR=$top/tmp HOME=$top/tmp
+	printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$top/bin/as-user" "$uid ${1:-0} $top/bin/dagrun" >"$top/bin/dagrun-$uid-${1:-0}"
+	chmod 755 "$top/bin/dagrun-$uid-${1:-0}"
+	DAGRUN=$top/bin/dagrun-$uid-${1:-0}
+}
+
 # A job: four files, each in capitals, two merged at a time, and a task on the whole.
 letters()
 {
