@@ -114,10 +114,10 @@ bool dr_record_id(const struct dr_record *r, struct dr_hash128 *id);
 /* For how many records it counts beside itself, where it is asked whether a new file would be smaller: a tree can be large. */
 uint64_t dr_record_weight(const struct dr_record *r);
 
-/* Looks at the header of an open journal. 0, or -1 with err. */
 /* Removes what runs left in the state directory that were killed while they made the first journal; `copies`: also while they wrote it anew,
  * which is for whoever is alone. Only when there is a journal: those who are just making one find it then. */
 void dr_journal_sweep(int dir, bool copies);
+/* Looks at the header of an open journal. 0, or -1 with err. */
 int dr_journal_check_header(int fd, struct dr_err *err);
 /* A header as a new journal begins. */
 void dr_journal_make_header(struct dr_journal_header *h);

@@ -680,6 +680,7 @@ test_contradictions(void **state)
 	uint32_t *n_in = payload + 112 / 4, *n_uses = n_in + 1, *n_out = n_in + 2, *name_len = n_in + 3;
 	uint32_t *path_len = payload + (128 + 28) / 4;
 	struct dr_hash128 id = id_of(0);
+	char barrier[40] = { 0 };
 
 	load(p, &b);
 	memcpy(payload, &id, sizeof(id));
@@ -696,6 +697,10 @@ test_contradictions(void **state)
 	*n_in = *n_uses = *n_out = 0;
 	*name_len = 17;
 	forge(&b, DR_REC_DONE, 0, payload, 144); /* a name beyond its end */
+	for (uint32_t phase = 0; phase < 6; phase += 5) {
+		memcpy(barrier + 32, &phase, sizeof(phase));
+		forge(&b, DR_REC_BARRIER, 0, barrier, sizeof(barrier)); /* no such phase */
+	}
 	store(p, b.p, b.n);
 	reopen(p);
 	assert_int_equal(look(p, false, &s), b.n - HEADER);
