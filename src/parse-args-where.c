@@ -67,6 +67,9 @@ take_subject(struct dr_parse *ps, const struct dr_value *v, struct dr_args *a, s
 	/* Groups of those before it are there already. */
 	for (uint32_t i = 0; i < a->n_where; i++)
 		sc.n_columns += a->where[i].n_groups;
+	/* There are more of them than names, which is told when all are known. */
+	if (sc.n_columns > a->n_columns)
+		sc.n_columns = a->n_columns;
 	if (dr_parse_words(ps, &sc, v, DR_WORDS_PLAIN, &words, &n))
 		return -1;
 	if (n != 1 || dr_template_constant(&words[0])) {
