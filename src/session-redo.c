@@ -104,3 +104,20 @@ dr_session_tell_dispute(struct dr_session *s)
 	dr_buf_adds(&s->text, " again after the other");
 	dr_session_message(s, DR_NOTICE, dr_buf_cstr(&s->text));
 }
+
+void
+dr_session_tell_left(struct dr_session *s)
+{
+	uint64_t n = 0, bytes = 0;
+
+	/* Each time that there may be more of them is often enough. */
+	if (!s->counts.stale || s->options.silent || dr_stale_left(s->stale, &n, &bytes, NULL) || !n)
+		return;
+	dr_buf_reset(&s->text);
+	dr_buf_count(&s->text, n);
+	dr_buf_adds(&s->text, n == 1 ? " inner node of a merge (" : " inner nodes of merges (");
+	dr_buf_bytes(&s->text, bytes);
+	dr_buf_adds(&s->text, n == 1 ? ") is in no tree any more, and stays: --clean --orphans removes it" :
+				       ") are in no tree any more, and stay: --clean --orphans removes them");
+	dr_session_message(s, DR_NOTICE, dr_buf_cstr(&s->text));
+}

@@ -336,6 +336,7 @@ dr_session_tell_findings(struct dr_session *s)
 		    "outputs that were finished when a run died have their names now");
 	dr_session_tell_changed(s);
 	dr_session_tell_dispute(s);
+	dr_session_tell_left(s);
 	tell_plural(s, s->counts.unsynced,
 		    "output was made before the machine was started anew, and is not known to have reached the disk: it is made again",
 		    "outputs were made before the machine was started anew, and are not known to have reached the disk: they are "

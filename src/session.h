@@ -109,6 +109,8 @@ void dr_session_tell_words(struct dr_session *s);
 void dr_session_tell_changed(struct dr_session *s);
 /* And which are made by another Dagfile, too, in another way. */
 void dr_session_tell_dispute(struct dr_session *s);
+/* What stays of merges and is not of use any more. */
+void dr_session_tell_left(struct dr_session *s);
 /* Before a run that makes much again: how many tasks, why, and how long they took. */
 void dr_session_tell_redo(struct dr_session *s);
 

@@ -32,6 +32,12 @@ struct dr_stale_boots {
 	uint32_t *by; /* by task: whose its record is. NULL: all are of this boot */
 };
 
+/* An inner node of a merge of the plan, in whose tree it is no more. */
+struct dr_stale_left {
+	struct dr_hash128 id;
+	uint64_t at; /* its last DONE; UINT64_MAX: it was reclaimed or forgotten since */
+};
+
 struct dr_stale {
 	struct dr_plan *plan;
 	struct dr_journal *journal;
@@ -48,6 +54,9 @@ struct dr_stale {
 	bool made_rows;
 	bool litter; /* temporary names could not be removed: the next run is to try again */
 	struct dr_stale_boots boots;
+	struct dr_stale_left *left; /* inner nodes that no tree has any more */
+	uint32_t n_left, cap_left;
+	struct dr_map left_map;
 	uint64_t rolled, damaged, records, unsynced;
 	struct dr_buf path, text;
 };
@@ -66,6 +75,13 @@ void dr_stale_farewell(struct dr_stale *s);
 /* stale.c. Reads what was appended to the journal. 0 or -1. */
 int dr_stale_news(struct dr_stale *s, struct dr_err *err);
 
+/* stale-count.c. 0, or -1 with err. */
+int dr_stale_count(struct dr_stale *s, struct dr_stale_counts *c, struct dr_err *err);
+/* stale-left.c. Told, in their order, of a DONE of this Dagfile's that is of no task of the plan (-1: no memory), and of what was
+ * reclaimed or forgotten and is of none. */
+void dr_stale_left_reset(struct dr_stale *s);
+int dr_stale_left_done(struct dr_stale *s, const struct dr_record *r);
+void dr_stale_left_gone(struct dr_stale *s, struct dr_hash128 id);
 /* stale-fresh.c. Holds those tasks against their records once more that read what is not there, and was recorded behind them: what came
  * out as it was when it was made again has its last record there, and compaction keeps only that. 0 or -1. */
 int dr_stale_look_back(struct dr_stale *s, struct dr_err *err);

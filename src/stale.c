@@ -83,7 +83,7 @@ end_look(struct dr_stale *s, struct dr_err *err)
 
 /* A record whose task no row makes any more. If a glob found what it made, that is no input. */
 static int
-of_no_task(struct dr_stale *s, struct dr_record *r)
+of_no_task(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 {
 	struct dr_graph *g = s->plan->graph;
 	uint32_t n = r->task.n_in + r->task.n_uses + r->task.n_out;
@@ -91,6 +91,8 @@ of_no_task(struct dr_stale *s, struct dr_record *r)
 
 	if (r->task.origin != s->plan->options.origin)
 		return 0;
+	if (dr_stale_left_done(s, r))
+		return dr_err_nomem(err);
 	for (uint32_t i = 0; i < n && dr_record_file(r, &f) == 1; i++) {
 		uint32_t file = i < n - r->task.n_out ? DR_NONE : dr_graph_find(g, f.path);
 
@@ -122,7 +124,7 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 	unsigned look;
 
 	if (task == DR_NONE)
-		return of_no_task(s, r);
+		return of_no_task(s, r, err);
 	t = &s->plan->graph->tasks[task];
 	if (!wanted(t))
 		return 0;
@@ -148,8 +150,10 @@ on_id(struct dr_stale *s, const struct dr_record *r)
 {
 	uint32_t task = dr_graph_by_id(s->plan->graph, r->id);
 
-	if (task == DR_NONE)
+	if (task == DR_NONE) {
+		dr_stale_left_gone(s, r->id);
 		return;
+	}
 	if (r->kind == DR_REC_RECLAIM) {
 		s->seen[task] |= SEEN_RECLAIMED;
 	} else {
@@ -212,6 +216,7 @@ stream(struct dr_stale *s, struct dr_err *err)
 	for (uint32_t t = 0; t < g->n_tasks; t++)
 		s->seen[t] &= SEEN_FLUX;
 	dr_stale_boots_reset(s);
+	dr_stale_left_reset(s);
 	s->n_runs = 0;
 	s->records = 0;
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
@@ -349,34 +354,6 @@ decide(struct dr_stale *s, struct dr_err *err)
 	return dr_stale_certain(s, err);
 }
 
-/* Two Dagfiles make it, each in its own way? */
-static bool
-is_disputed(const struct dr_stale *s, uint32_t task)
-{
-	unsigned why = s->plan->graph->tasks[task].why;
-
-	return (s->seen[task] & SEEN_ELSEWHERE) && (why == DR_WHY_COMMAND || why == DR_WHY_INPUTS);
-}
-
-static int
-count(struct dr_stale *s, struct dr_stale_counts *c, struct dr_err *err)
-{
-	const struct dr_graph *g = s->plan->graph;
-
-	*c = (struct dr_stale_counts){ .rolled = s->rolled, .damaged = s->damaged, .records = s->records, .unsynced = s->unsynced };
-	for (uint32_t t = 0; t < g->n_tasks; t++) {
-		c->wanted += wanted(&g->tasks[t]);
-		c->flux += (s->seen[t] & SEEN_FLUX) != 0;
-		if (g->tasks[t].state == DR_WAITING) {
-			if (is_disputed(s, t) && !c->disputed++)
-				c->dispute = t;
-			c->stale++;
-			c->last_ms += g->tasks[t].last_ms;
-		}
-	}
-	return dr_stale_changed(s, 0, NULL, &c->changed, err);
-}
-
 int
 dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, const struct dr_stale_options *o,
 	       struct dr_stale **out, struct dr_stale_counts *counts, struct dr_diags *diags, struct dr_err *err)
@@ -411,7 +388,7 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 		goto out;
 	}
 	dr_stale_farewell(s);
-	if (count(s, counts, err)) {
+	if (dr_stale_count(s, counts, err)) {
 		rc = -1;
 		goto out;
 	}
@@ -436,6 +413,8 @@ dr_stale_free(struct dr_stale *s)
 	dr_buf_free(&s->path);
 	dr_buf_free(&s->text);
 	dr_stale_boots_free(s);
+	dr_stale_left_reset(s);
+	free(s->left);
 	free(s->seen);
 	free(s->runs);
 	free(s->dead);

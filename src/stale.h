@@ -73,6 +73,10 @@ enum dr_fresh dr_stale_fresh(struct dr_stale *s, uint32_t task);
  * 0 or -1 with err. */
 int dr_stale_changed(struct dr_stale *s, uint64_t most, struct dr_buf *names, uint64_t *n, struct dr_err *err);
 
+/* How many inner nodes of the plan's merges still stand that are in no tree any more, as the inputs are others now, and how many bytes they take:
+ * they are looked for. 0 or -1 with err. */
+int dr_stale_left(struct dr_stale *s, uint64_t *n, uint64_t *bytes, struct dr_err *err);
+
 /* Why a task is to run, in one line for --explain: `words.tsv: in/17.txt: size 4096 → 4099`; or why not,
  * where something could be asked. 0 or -1 with err. */
 int dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err);

@@ -227,6 +227,35 @@ E1
 	ran '' -f Other
 }
 
+# What was above an input that went stays, where nodes stay; whoever pays for it is told, and how to be rid of it.
+case_nodes_that_left()
+{
+	local bytes
+	files 16
+	printf 'args f\n  glob = in/*\nmerge all\n  each = f\n  keep = yes\n  out = all\n  run = note merge cat {in} > {out}\n' >Dagfile
+	run
+	! grep -q 'inner node' "$E" || fail 'all are in the tree'
+	rm in/00050
+	run
+	bytes=$(grep -o '[0-9]* B' "$E" | cut -d' ' -f1)
+	says "$E" '^dagrun: [234] inner nodes of merges \([0-9]+ B\) are in no tree any more, and stay: --clean --orphans removes them$'
+	ran ''
+	! grep -q 'inner node' "$E" || fail 'each time'
+	[ "$(cat .dagrun/parts/all/* | wc -c)" -gt "$bytes" ] || fail 'more than there is'
+	# The same inputs again, and nothing was lost but what is of no use to them.
+	echo 00050 >in/00050
+	run
+	[ "$(merges)" -le 4 ] || fail "$(merges) merges"
+	"$DAGRUN" --clean --orphans >"$O"
+	[ -s "$O" ] || fail 'nothing was removed'
+	[ "$(ls .dagrun/parts/all | wc -l)" = 14 ] || fail "$(ls .dagrun/parts/all | wc -l) nodes of 14"
+	rm in/00160
+	mv .dagrun/parts/all "$top/bin/aside"
+	run
+	! grep -q 'inner node' "$E" || fail 'they are not there'
+	all_there all
+}
+
 # They make the same file: one of them has seen each change, the other one all of them at once. Both go on from one tree.
 case_two_dagfiles_make_one_file()
 {
