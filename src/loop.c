@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -53,6 +54,15 @@ struct dr_loop {
 	uint32_t n, polls_cap, watches_cap, holes;
 	uint32_t *index; /* of a descriptor in polls, + 1; 0: not watched */
 	uint32_t index_cap;
+	/* What poll has while others may come in and change `polls`. */
+	struct pollfd *polled;
+	uint32_t polled_cap;
+
+	pthread_mutex_t inside; /* held by the thread that turns the loop, but while it polls */
+	bool waiting; /* it polls */
+	bool changed; /* and what it polls is no longer what is watched */
+	bool hurried; /* it has been told to come back */
+	int64_t until; /* when it does by itself; <0: never */
 
 	struct slot *slots;
 	struct due *heap;
@@ -139,6 +149,8 @@ dr_loop_new(struct dr_err *err)
 		dr_err_nomem(err);
 		return NULL;
 	}
+	pthread_mutex_init(&l->inside, NULL);
+	pthread_mutex_lock(&l->inside);
 	l->turned_at = INT64_MIN;
 	l->pipe[0] = l->pipe[1] = -1;
 	if (nonblocking_pipe(l->pipe)) {
@@ -174,7 +186,10 @@ dr_loop_free(struct dr_loop *l)
 		signal_pipe = -1;
 	dr_close(&l->pipe[0]);
 	dr_close(&l->pipe[1]);
+	pthread_mutex_unlock(&l->inside);
+	pthread_mutex_destroy(&l->inside);
 	free(l->polls);
+	free(l->polled);
 	free(l->watches);
 	free(l->index);
 	free(l->slots);
@@ -213,6 +228,13 @@ close_holes(struct dr_loop *l)
 	}
 }
 
+static void
+watched_anew(struct dr_loop *l)
+{
+	l->changed = true;
+	dr_loop_hurry(l, 0);
+}
+
 int
 dr_loop_fd(struct dr_loop *l, int fd, short events, dr_loop_fd_fn fn, void *arg, struct dr_err *err)
 {
@@ -227,6 +249,7 @@ dr_loop_fd(struct dr_loop *l, int fd, short events, dr_loop_fd_fn fn, void *arg,
 		l->polls[l->index[fd] - 1].revents = 0;
 		l->index[fd] = 0;
 		l->holes++;
+		watched_anew(l);
 		if (!l->turning)
 			close_holes(l);
 		return 0;
@@ -240,6 +263,7 @@ dr_loop_fd(struct dr_loop *l, int fd, short events, dr_loop_fd_fn fn, void *arg,
 	/* What poll said was for the watch that this one replaces; it says it again in the next turn. */
 	l->polls[i] = (struct pollfd){ .fd = fd, .events = events };
 	l->watches[i] = (struct watch){ fn, arg };
+	watched_anew(l);
 	return 0;
 }
 
@@ -321,6 +345,7 @@ dr_loop_timer(struct dr_loop *l, int64_t when, dr_loop_fn fn, void *arg, uint64_
 		when = l->turned_at + 1;
 	l->n_heap++;
 	sift(l, l->n_heap - 1, (struct due){ when, l->orders++, slot });
+	dr_loop_hurry(l, when);
 	if (id)
 		*id = (uint64_t)s->age << 32 | (slot + 1);
 	return 0;
@@ -374,14 +399,49 @@ dr_loop_signal(struct dr_loop *l, int sig, dr_loop_signal_fn fn, void *arg, stru
 	return 0;
 }
 
+/* Other threads. */
+
+void
+dr_loop_enter(struct dr_loop *l)
+{
+	pthread_mutex_lock(&l->inside);
+}
+
+void
+dr_loop_leave(struct dr_loop *l)
+{
+	pthread_mutex_unlock(&l->inside);
+}
+
+/* By a byte that is no signal's number. */
+void
+dr_loop_hurry(struct dr_loop *l, int64_t when)
+{
+	ssize_t rc;
+
+	if (!l->waiting || l->hurried || when < 0 || (l->until >= 0 && when >= l->until))
+		return;
+	/* A pipe that is full wakes it as well. */
+	rc = write(l->pipe[1], "", 1);
+	(void)rc;
+	l->hurried = true;
+}
+
+/* When poll is to end, if nothing happens; <0: never. */
+static int64_t
+poll_until(const struct dr_loop *l, int64_t deadline)
+{
+	if (l->n_heap && (deadline < 0 || l->heap[0].when < deadline))
+		return l->heap[0].when < 0 ? 0 : l->heap[0].when;
+	return deadline;
+}
+
 /* How long poll may wait, in its unit; rounded up, since woken early it would only be asked again. */
 static int
-poll_timeout(const struct dr_loop *l, int64_t deadline, int64_t now)
+poll_timeout(int64_t deadline, int64_t now)
 {
 	int64_t ms;
 
-	if (l->n_heap && (deadline < 0 || l->heap[0].when < deadline))
-		deadline = l->heap[0].when < 0 ? 0 : l->heap[0].when;
 	if (deadline < 0)
 		return -1;
 	if (deadline <= now)
@@ -419,6 +479,35 @@ call_timers(struct dr_loop *l)
 	l->turned_at = INT64_MIN;
 }
 
+/* Lets others in while it polls; so poll has a copy. Where they have changed what is watched, the next turn tells what is up. */
+static int
+wait_outside(struct dr_loop *l, int64_t deadline, struct dr_err *err)
+{
+	uint32_t n = l->n;
+	int rc, why;
+
+	if (dr_grow(&l->polled, &l->polled_cap, n, sizeof(*l->polled)))
+		return dr_err_nomem(err);
+	memcpy(l->polled, l->polls, n * sizeof(*l->polled));
+	l->until = poll_until(l, deadline);
+	l->changed = l->hurried = false;
+	l->waiting = true;
+	dr_loop_leave(l);
+	do {
+		rc = poll(l->polled, n, poll_timeout(l->until, dr_now()));
+		why = errno;
+	} while (rc < 0 && why == EINTR);
+	dr_loop_enter(l);
+	l->waiting = false;
+	if (rc < 0)
+		return dr_err_sys(err, why, "poll");
+	if (l->changed)
+		return 0;
+	for (uint32_t i = 0; rc && i < n; i++)
+		l->polls[i].revents = l->polled[i].revents;
+	return rc;
+}
+
 int
 dr_loop_turn(struct dr_loop *l, int64_t deadline, struct dr_err *err)
 {
@@ -426,11 +515,9 @@ dr_loop_turn(struct dr_loop *l, int64_t deadline, struct dr_err *err)
 
 	if (l->turning)
 		return dr_err_sys(err, EDEADLK, "turn the event loop from within");
-	do {
-		n = poll(l->polls, l->n, poll_timeout(l, deadline, dr_now()));
-	} while (n < 0 && errno == EINTR);
+	n = wait_outside(l, deadline, err);
 	if (n < 0)
-		return dr_err_sys(err, errno, "poll");
+		return -1;
 	l->turning = true;
 	if (n > 0)
 		call_watches(l);

@@ -1,5 +1,8 @@
-/* A poll(2) loop with timers and signals. One thread. A signal is an event like any other: its handler writes
- * one byte to a pipe that the loop polls. The pipe's write end is the only mutable global that we have. */
+/* A poll(2) loop with timers and signals. A signal is an event like any other: its handler writes
+ * one byte to a pipe that the loop polls. The pipe's write end is the only mutable global that we have.
+ *
+ * The thread that made it turns it, and is inside but while it waits for events. Others may come in then, one at a
+ * time: all that callbacks touch belongs to whoever is inside, and needs no other lock. */
 #ifndef DR_LOOP_H
 #define DR_LOOP_H
 
@@ -36,5 +39,12 @@ int dr_loop_signal(struct dr_loop *l, int sig, dr_loop_signal_fn fn, void *arg, 
 /* Waits until something happens, at most until `deadline` (dr_now's clock; <0: for ever; 0: does not wait),
  * and calls what it is for: descriptors first, then signals, then timers. 0 or -1 with err. */
 int dr_loop_turn(struct dr_loop *l, int64_t deadline, struct dr_err *err);
+
+/* For threads that do not turn it: waits until nobody is inside, then is; and leaves. What they watch or set there
+ * counts at once. */
+void dr_loop_enter(struct dr_loop *l);
+void dr_loop_leave(struct dr_loop *l);
+/* For such a thread, inside: the turn that waits ends at `when` at the latest (dr_now's clock; <0: that is up to it). */
+void dr_loop_hurry(struct dr_loop *l, int64_t when);
 
 #endif

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -544,6 +545,116 @@ signals_that_cannot_be_read_are_an_error(void **state)
 	dr_loop_free(l);
 }
 
+/* Another thread, for what it does inside while the turn waits. */
+struct guest {
+	struct trace *t;
+	void (*inside)(struct trace *t);
+	bool was; /* known inside */
+};
+
+static void *
+come_in(void *arg)
+{
+	struct guest *g = arg;
+
+	dr_loop_enter(g->t->loop);
+	g->inside(g->t);
+	g->was = true;
+	dr_loop_leave(g->t->loop);
+	return NULL;
+}
+
+/* A turn that would wait for ever, and a guest who comes as soon as it does: he cannot before, and it goes on until he has. */
+static void
+turn_with_guest(struct trace *t, void (*inside)(struct trace *t))
+{
+	struct guest g = { t, inside, false };
+	pthread_t guest;
+
+	assert_int_equal(pthread_create(&guest, NULL, come_in, &g), 0);
+	while (!g.was)
+		assert_int_equal(dr_loop_turn(t->loop, -1, NULL), 0);
+	assert_int_equal(pthread_join(guest, NULL), 0);
+}
+
+static void
+hurry_now(struct trace *t)
+{
+	t->calls++;
+	dr_loop_hurry(t->loop, 0);
+	dr_loop_hurry(t->loop, 0);
+}
+
+static void
+guest_on_timer(void *arg)
+{
+	((struct trace *)arg)->last = 7;
+}
+
+static void
+set_a_timer(struct trace *t)
+{
+	dr_loop_timer(t->loop, 0, guest_on_timer, t, NULL, NULL);
+}
+
+static void
+watch_a_pipe(struct trace *t)
+{
+	dr_loop_fd(t->loop, t->pipes[0][0], POLLIN, read_one, t, NULL);
+}
+
+static void
+put_one_in_place_of_another(struct trace *t)
+{
+	dr_loop_fd(t->loop, t->pipes[0][0], 0, NULL, NULL, NULL);
+	close(t->pipes[0][0]);
+	dup2(t->pipes[1][0], t->pipes[0][0]);
+	dr_loop_fd(t->loop, t->pipes[0][0], POLLIN, read_one, t, NULL);
+}
+
+/* What another thread does while the turn waits counts at once; and a number that has become another file's is not mistaken. */
+static void
+others_come_in(void **state)
+{
+	struct trace t = { .loop = *state };
+	char xy[2];
+
+	open_pipes(&t);
+	turn_with_guest(&t, hurry_now);
+	assert_int_equal(t.calls, 1);
+	turn_with_guest(&t, set_a_timer);
+	assert_int_equal(t.last, 7);
+
+	t.calls = 0;
+	turn_with_guest(&t, watch_a_pipe); /* the turn may end with no more than the news of it */
+	while (!t.calls)
+		assert_int_equal(dr_loop_turn(t.loop, -1, NULL), 0);
+	assert_int_equal(t.last, t.pipes[0][0]);
+
+	assert_int_equal(read(t.pipes[0][0], xy, 1), 1);
+	assert_int_equal(read(t.pipes[1][0], xy, 2), 2);
+	t.calls = 0;
+	turn_with_guest(&t, put_one_in_place_of_another);
+	assert_int_equal(dr_loop_turn(t.loop, 0, NULL), 0);
+	assert_int_equal(t.calls, 0);
+	assert_int_equal(write(t.pipes[1][1], "z", 1), 1);
+	assert_int_equal(dr_loop_turn(t.loop, -1, NULL), 0);
+	assert_int_equal(t.calls, 1);
+	close_pipes(&t);
+}
+
+/* A turn that waits ends only for what is due sooner. */
+static void
+later_is_no_hurry(void **state)
+{
+	struct dr_loop *l = *state;
+	int64_t until = dr_now() + second / 100;
+
+	dr_loop_hurry(l, 0); /* nobody waits */
+	assert_int_equal(dr_loop_turn(l, until, NULL), 0);
+	assert_true(dr_now() >= until);
+}
+
 int
 main(void)
 {
@@ -563,6 +674,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(ignored_stays_ignored, setup, teardown),
 		cmocka_unit_test_setup_teardown(blocked_arrives_nevertheless, setup, teardown),
 		cmocka_unit_test_setup_teardown(children_ends_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(others_come_in, setup, teardown),
+		cmocka_unit_test_setup_teardown(later_is_no_hurry, setup, teardown),
 		cmocka_unit_test(descriptors_close_on_exec),
 		cmocka_unit_test(signals_that_cannot_be_read_are_an_error),
 	};
