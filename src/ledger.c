@@ -37,6 +37,8 @@ struct dr_ledger {
 	struct dr_buf out;
 	bool changed;
 	int64_t wrote; /* dr_now */
+	int (*pid)(void *arg, uint32_t slot);
+	void *arg;
 };
 
 /* Tidying. */
@@ -88,6 +90,8 @@ dr_ledger_open(const struct dr_ledger_options *o, struct dr_ledger **out, struct
 		.slots = o->slots,
 		.n_stages = o->n_stages,
 	};
+	l->pid = o->pid;
+	l->arg = o->arg;
 	l->stages = calloc((size_t)o->n_stages + 1, sizeof(*l->stages));
 	if (!l->stages) {
 		dr_err_nomem(err);
@@ -224,14 +228,22 @@ write_now(struct dr_ledger *l)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < l->n_places; i++)
-		n += l->places[i].taken;
+	l->changed = false;
+	for (uint32_t i = 0; i < l->n_places; i++) {
+		struct dr_ledger_task *t = &l->places[i].task;
+
+		if (!l->places[i].taken)
+			continue;
+		n++;
+		if (!t->pid && l->pid)
+			t->pid = (uint32_t)l->pid(l->arg, t->slot);
+		l->changed |= !t->pid;
+	}
 	l->f.n_tasks = n;
 	l->f.updated = dr_realtime();
 	compose(l);
 	if (!l->out.failed)
 		(void)dr_pwrite_full(l->fd, l->out.p, l->out.n, 0);
-	l->changed = false;
 }
 
 int64_t
@@ -243,7 +255,7 @@ dr_ledger_tick(struct dr_ledger *l, int64_t now)
 		return l->wrote + EVERY;
 	l->wrote = now;
 	write_now(l);
-	return -1;
+	return l->changed ? now + EVERY : -1;
 }
 
 void

@@ -49,6 +49,9 @@ struct dr_ledger_options {
 	struct dr_lock *lock; /* tells which other runs are dead; NULL: none is known to be */
 	const struct dr_ledger_stage *stages; /* wanted and clean as they are at the start. Copied, but for the names */
 	uint32_t n_stages;
+	/* The process in a slot, asked when it is to be written down; 0: not known yet. NULL: whoever tells of a start says it. */
+	int (*pid)(void *arg, uint32_t slot);
+	void *arg;
 };
 
 /* Makes the file, and removes those of dead runs of the same origin. 0 or -1 with err: a run does without, then. */
