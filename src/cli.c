@@ -140,6 +140,7 @@ dr_cli(const struct dr_options *o, int *signal_number, struct dr_err *err)
 	s->options = *o;
 	s->host = dr_cli_host(&reporter);
 	s->from_make = s->signals = true;
+	s->threads = true;
 	s->reaps = getpid() == 1;
 	s->guardian = "/proc/self/exe";
 	s->one_stream = one_stream();

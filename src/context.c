@@ -232,6 +232,7 @@ renew(struct dr_context *c)
 		.dagfile = was.dagfile,
 		.from_make = was.from_make,
 		.signals = was.signals,
+		.threads = was.threads,
 		.reaps = was.reaps,
 		.guardian = was.guardian,
 		.one_stream = was.one_stream,

@@ -63,7 +63,7 @@ make_base(struct dr_local *l, enum dr_style style)
 	const char *const *js = l->o.jobserver ? dr_jobserver_env(l->o.jobserver, style) : NULL;
 	struct dr_local_base *base = &l->bases[style];
 	uint32_t n = 0, more = 1;
-	char **envp;
+	char **envp, *run;
 
 	while (l->o.envp[n])
 		n++;
@@ -82,10 +82,10 @@ make_base(struct dr_local *l, enum dr_style style)
 			return -1;
 		set(envp, &n, var);
 	}
-	envp[n] = dr_arena_strndup(&l->env_arena, l->scratch.p, l->scratch.n);
-	if (!envp[n])
+	run = dr_arena_strndup(&l->env_arena, l->scratch.p, l->scratch.n);
+	if (!run)
 		return -1;
-	set(envp, &n, envp[n]);
+	set(envp, &n, run);
 	if (make_chain(l, envp, n))
 		return -1;
 	base->chain = place_of(envp, n, DR_MARKS, sizeof(DR_MARKS) - 1);
@@ -222,36 +222,40 @@ dr_local_stage_env(struct dr_local *l, uint32_t stage, struct dr_err *err)
 
 char **
 dr_local_env(struct dr_local *l, uint32_t task, const struct dr_values *v, const char *tmp,
-	     struct dr_err *err)
+	     struct dr_arena *arena, struct dr_err *err)
 {
 	struct dr_stage_env *se = dr_local_stage_env(l, l->o.plan->graph->tasks[task].stage, err);
 	struct dr_buf *b = &l->scratch;
-	char *var;
+	char **envp, *var;
 
 	if (!se)
 		return NULL;
+	envp = dr_arena_array(arena, (size_t)se->n + 1, sizeof(*envp));
+	if (!envp)
+		goto nomem;
+	memcpy(envp, se->envp, se->n * sizeof(*envp));
+	envp[se->n] = NULL;
 	dr_buf_reset(b);
 	dr_buf_addf(b, "%s%016" PRIx64 "%016" PRIx64 ":%" PRIx64 ":%" PRIx64, l->above,
 		    l->o.plan->graph->tasks[task].id.hi, l->o.plan->graph->tasks[task].id.lo, l->o.run, l->serials);
-	se->envp[se->chain] = b->failed ? NULL : dr_arena_strndup(&l->arena, b->p, b->n);
-	if (!se->envp[se->chain]) {
-		dr_err_nomem(err);
-		return NULL;
-	}
+	envp[se->chain] = b->failed ? NULL : dr_arena_strndup(arena, b->p, b->n);
+	if (!envp[se->chain])
+		goto nomem;
 	if (se->tmp && se->tmpdir != DR_NONE) {
 		dr_buf_reset(b);
 		dr_buf_addf(b, "TMPDIR=%s", tmp);
-		se->envp[se->tmpdir] = b->failed ? NULL : dr_arena_strndup(&l->arena, b->p, b->n);
-		if (!se->envp[se->tmpdir]) {
-			dr_err_nomem(err);
-			return NULL;
-		}
+		envp[se->tmpdir] = b->failed ? NULL : dr_arena_strndup(arena, b->p, b->n);
+		if (!envp[se->tmpdir])
+			goto nomem;
 	}
 	for (uint32_t i = 0; i < se->n_places; i++) {
-		var = env_text(l, se->places[i].env, v, &l->arena, err);
+		var = env_text(l, se->places[i].env, v, arena, err);
 		if (!var)
 			return NULL;
-		se->envp[se->places[i].at] = var;
+		envp[se->places[i].at] = var;
 	}
-	return se->envp;
+	return envp;
+nomem:
+	dr_err_nomem(err);
+	return NULL;
 }

@@ -2,13 +2,16 @@
 #ifndef DR_LOCAL_PRIVATE_H
 #define DR_LOCAL_PRIVATE_H
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "arena.h"
 #include "command.h"
 #include "err.h"
 #include "local.h"
+#include "spawn.h"
 #include "str.h"
 
 struct dr_env_place {
@@ -36,6 +39,34 @@ struct dr_local_base {
 	uint32_t n, chain; /* chain: place of DAGRUN_TASKS in it */
 };
 
+/* All that a start needs, so that it can be made by another thread than the one that has thought it out. */
+struct dr_local_launch {
+	struct dr_arena arena; /* has what stands below until the next start */
+	struct dr_exec exec;
+	const char *path; /* the program */
+	bool looked_up;   /* in PATH, for an earlier task of the stage: by now PATH may lead elsewhere */
+	char **envp;
+	struct dr_spawn_fd *fds;
+	uint32_t n_fds;
+	int *opened; /* for redirections; closed when the child has them */
+	uint32_t n_opened;
+	int jobserver; /* for the child; -1: none */
+	bool tmp;      /* its private directory is there */
+};
+
+/* What the thread of a slot is to do. */
+enum dr_local_job { DR_LOCAL_IDLE, DR_LOCAL_SPAWN, DR_LOCAL_LEAVE };
+
+/* The thread that starts the tasks of a slot and waits for them. All else of a slot belongs to whoever is inside the loop; what stands here
+ * does not, as a thread comes in only when its child has ended. */
+struct dr_local_thread {
+	bool made;
+	pthread_t id;
+	pthread_mutex_t mutex; /* of job, and of pid's becoming known */
+	pthread_cond_t changed;
+	enum dr_local_job job;
+};
+
 enum dr_cause { DR_CAUSE_NONE, DR_CAUSE_TIMEOUT, DR_CAUSE_CANCELLED };
 
 /* A slot and the task that runs in it. It stays at its address. */
@@ -43,13 +74,16 @@ struct dr_local_slot {
 	struct dr_local *l;
 	uint32_t task; /* DR_NONE: none */
 	struct dr_grant grant;
-	pid_t pid;
+	struct dr_local_launch launch;
+	struct dr_local_thread thread;
+	_Atomic pid_t pid; /* 0: not known yet; -1: it could not be started */
+	bool listed;       /* in the table by pid */
 	uint64_t timer; /* its timeout, then its grace */
 	enum dr_cause cause;
-	bool tmp;     /* it has a private directory */
 	bool ended;   /* waited for, on the list of those */
 	bool compared; /* its outputs are being compared with what stands: it stays on that list */
 	bool reaped;  /* waited for; what it has started may still run, unless it has ended */
+	bool refused; /* it could not be started: `message` says why */
 	bool lost;    /* somebody else waited for it: how it ended is not known */
 	uint64_t serial; /* of this start: its mark */
 	struct dr_local_sweep {
@@ -84,13 +118,17 @@ struct dr_local {
 	struct dr_local_base bases[DR_STYLES];
 	char *above; /* what it is to begin with: what we inherited, and our state directory */
 	struct dr_arena env_arena;
-	struct dr_arena arena; /* of one start */
 	struct dr_buf scratch, tmp_path;
 	uint64_t serials; /* starts so far */
 	uint64_t sweep_timer;
 	int64_t sweep_step; /* ns between two passes */
 	bool proc;          /* processes can be seen */
+	bool leaving;       /* threads that come in find all of it over */
+	bool lacking;       /* the last start by a thread lacked something that the system has too little of */
+	bool watched;       /* SIGCHLD has this disposition while we are here: */
+	struct sigaction child;
 	int null, log;
+	int cwd; /* of tasks: -1 where we are there */
 	sigset_t ignored; /* of dr_spawn_ignored */
 	bool log_failed;
 	uint64_t log_at; /* its length */
@@ -103,7 +141,8 @@ char *dr_local_full(struct dr_local *l, uint32_t task);
 
 /* local-table.c: slots by number, by pid and by task. */
 struct dr_local_slot *dr_local_slot(struct dr_local *l, uint32_t n); /* made when new; NULL without memory */
-void dr_local_enter(struct dr_local *l, struct dr_local_slot *s);    /* its task runs as its pid */
+void dr_local_enter(struct dr_local *l, struct dr_local_slot *s);    /* its task runs */
+void dr_local_list(struct dr_local *l, struct dr_local_slot *s);     /* as its pid: it can be found by that */
 void dr_local_leave(struct dr_local *l, struct dr_local_slot *s);
 struct dr_local_slot *dr_local_by_pid(const struct dr_local *l, pid_t pid); /* NULL: not ours */
 struct dr_local_slot *dr_local_by_session(const struct dr_local *l, pid_t session); /* that is being ended */
@@ -112,9 +151,9 @@ void dr_local_free_slots(struct dr_local *l);
 /* Slots in which nothing runs give up their descriptors, as there are too few. */
 void dr_local_spare(struct dr_local *l);
 
-/* local-env.c. NULL without memory or with what err says. Valid until the next call. */
+/* local-env.c. In the arena; NULL without memory or with what err says. */
 char **dr_local_env(struct dr_local *l, uint32_t task, const struct dr_values *v, const char *tmp,
-		    struct dr_err *err);
+		    struct dr_arena *arena, struct dr_err *err);
 struct dr_stage_env *dr_local_stage_env(struct dr_local *l, uint32_t stage, struct dr_err *err);
 
 /* A descriptor that a child's redirections may replace would be lost to those that come after: *fd becomes
@@ -131,6 +170,23 @@ void dr_local_output_done(struct dr_local_slot *s); /* shown: files that hold so
 /* local-start.c. */
 enum dr_started dr_local_start(struct dr_executor *ex, uint32_t task, const struct dr_grant *g,
 			       struct dr_err *err);
+/* A thread could not start it: it is on the list of those that ended, or on its way to another try. */
+void dr_local_refused(struct dr_local_slot *s, const struct dr_err *why);
+/* Whether the system is at its limit, and not the task at fault. */
+bool dr_local_lacks_room(const struct dr_err *why);
+
+/* local-launch.c. Fills s->launch for a task that we have claimed. 0, or -1 with err; dr_local_launched is due in both cases. */
+int dr_local_prepare(struct dr_local_slot *s, uint32_t task, const struct dr_grant *g, struct dr_err *err);
+/* Starts it: from any thread. 0 with s->pid, or -1 with err. */
+int dr_local_launch(struct dr_local_slot *s, struct dr_err *err);
+void dr_local_launched(struct dr_local_slot *s); /* lets go of descriptors that only the child needs */
+
+/* local-thread.c. A slot's thread, made at its first start: 0, or -1 with err. */
+int dr_local_thread(struct dr_local_slot *s, struct dr_err *err);
+void dr_local_hand_over(struct dr_local_slot *s); /* s->launch is to be started; that it fails is told by dr_local_refused */
+/* From inside the loop: what is handed over has been started, or could not be: false. */
+bool dr_local_await(struct dr_local_slot *s);
+void dr_local_join(struct dr_local *l); /* the end of all threads */
 
 /* local.c: what a task leaves behind when it is over or has not started, but its temporary outputs: private
  * directory, claim. */
@@ -141,6 +197,8 @@ void dr_local_tmp_name(const struct dr_local *l, uint32_t task, char name[DR_LOC
 
 /* local-wait.c: ends, timeouts, kills. */
 bool dr_local_unfinished(const struct dr_local_slot *s); /* a task that is not told as ended yet; NULL is none */
+bool dr_local_runs(const struct dr_local_slot *s); /* nor waited for */
+void dr_local_take_end(struct dr_local *l, struct dr_local_slot *s); /* waits for this one, which has ended or is about to */
 void dr_local_on_child(void *arg, int sig);
 int dr_local_set_timeout(struct dr_local_slot *s, int64_t timeout, struct dr_err *err);
 void dr_local_cancel(struct dr_executor *ex, uint32_t task, bool hard);

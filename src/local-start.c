@@ -19,316 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* One start on its way. */
-struct launch {
-	struct dr_local *l;
-	struct dr_local_slot *slot;
-	uint32_t task;
-	const struct dr_stage *stage;
-	struct dr_stage_env *env;
-	struct dr_task_values values;
-	struct dr_exec exec;
-	char **envp;
-	struct dr_spawn_fd *fds;
-	uint32_t n_fds;
-	int *opened; /* for redirections; closed when the child has them */
-	uint32_t n_opened;
-	int js; /* the jobserver, for the child; -1: none */
-	bool tmp; /* its private directory is there */
-};
+/* The numbers that a shell has for this, as of waitpid. */
+#define NO_START_STATUS(why) (((why)->sys == ENOENT ? 127 : 126) << 8)
 
-/* Whether the system is at its limit, and not the task at fault. */
-static bool
-lacks_room(const struct dr_err *err)
+bool
+dr_local_lacks_room(const struct dr_err *why)
 {
-	return err->sys == EAGAIN || err->sys == ENOMEM || err->sys == EMFILE || err->sys == ENFILE;
-}
-
-/* Absolute where that can be known: a command may change its directory and look for TMPDIR from there. */
-static const char *
-state_path(const struct dr_local *l, char *path, size_t size)
-{
-	char link[40];
-	ssize_t n;
-
-	if (l->o.state_path[0] == '/')
-		return l->o.state_path;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", l->o.state_dir);
-	n = readlink(link, path, size - 1);
-	if (n <= 0 || (size_t)n >= size - 1 || path[0] != '/')
-		return l->o.state_path;
-	path[n] = '\0';
-	return path;
-}
-
-static int
-make_tmp(struct launch *la, struct dr_err *err)
-{
-	struct dr_local *l = la->l;
-	char name[DR_LOCAL_TMP_NAME], place[PATH_MAX];
-
-	dr_local_tmp_name(l, la->task, name);
-	/* A run that was killed may have left one. */
-	if (dr_remove_tree(l->o.state_dir, name))
-		return dr_err_sys(err, errno, "remove %s/%s", l->o.state_path, name);
-	if (mkdirat(l->o.state_dir, name, 0700) &&
-	    (errno != ENOENT || dr_mkdirs_for(l->o.state_dir, name) || mkdirat(l->o.state_dir, name, 0700)))
-		return dr_err_sys(err, errno, "make the directory %s/%s", l->o.state_path, name);
-	la->tmp = true;
-	dr_buf_reset(&l->tmp_path);
-	dr_buf_addf(&l->tmp_path, "%s/%s", state_path(l, place, sizeof(place)), name);
-	return l->tmp_path.failed ? dr_err_nomem(err) : 0;
-}
-
-/* {in:list} and {in:list0} of the command, as files. */
-static int
-make_lists(struct launch *la, struct dr_err *err)
-{
-	const struct dr_template *text = &la->stage->run.text;
-	struct dr_buf *b = &la->l->scratch, path = { 0 };
-	int fd = -1, rc = 0;
-
-	for (uint32_t i = 0; i < text->n && rc == 0; i++) {
-		if (!dr_piece_is_list(&text->pieces[i]))
-			continue;
-		dr_buf_reset(b);
-		dr_buf_reset(&path);
-		dr_list_name(&la->values, &text->pieces[i], &path);
-		rc = dr_list_text(&la->values, &text->pieces[i], b, err);
-		if (rc == 0 && path.failed)
-			rc = dr_err_nomem(err);
-		if (rc)
-			break;
-		fd = openat(la->l->o.root, dr_buf_cstr(&path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		if (fd < 0 || dr_write_full(fd, b->p, b->n))
-			rc = dr_err_sys(err, errno, "write the list %s", dr_buf_cstr(&path));
-		dr_close(&fd);
-	}
-	dr_buf_free(&path);
-	return rc;
-}
-
-/* The command's words and environment, with the outputs' temporary names. */
-static int
-expand(struct launch *la, const struct dr_grant *g, struct dr_err *err)
-{
-	struct dr_local *l = la->l;
-
-	if (la->env->tmp && make_tmp(la, err))
-		return -1;
-	la->values.temporary = true;
-	la->values.slots = g->slots;
-	la->values.slot = g->slot;
-	la->values.attempt = g->attempt;
-	la->values.tmp = la->tmp ? l->tmp_path.p : NULL;
-	if (la->tmp && make_lists(la, err))
-		return -1;
-	if (dr_command_expand(&la->stage->run, &l->o.plan->pipeline->shell, &la->values.v, &l->arena,
-			      &la->exec, err))
-		return -1;
-	la->envp = dr_local_env(l, la->task, &la->values.v, la->values.tmp, err);
-	if (!la->envp)
-		return -1;
-	la->fds = dr_arena_array(&l->arena, (size_t)la->exec.n_redirects + 5, sizeof(*la->fds));
-	la->opened = dr_arena_array(&l->arena, (size_t)la->exec.n_redirects + 1, sizeof(*la->opened));
-	return la->fds && la->opened ? 0 : dr_err_nomem(err);
-}
-
-static void
-pass(struct launch *la, int from, int to)
-{
-	la->fds[la->n_fds++] = (struct dr_spawn_fd){ from, to };
-}
-
-/* The temporary name of an output: it was not there a moment ago, so it is no fifo. */
-static bool
-is_new(const char *path)
-{
-	const char *name = strrchr(path, '/');
-
-	return strncmp(name ? name + 1 : path, ".dagrun-", 8) == 0;
-}
-
-/* Opened by us, as the child could not tell us what went wrong, and never waiting for a fifo's other end. */
-static int
-open_redirect(struct launch *la, const struct dr_exec_redirect *r, struct dr_err *err)
-{
-	static const int flags[] = {
-		[DR_REDIRECT_READ] = O_RDONLY,
-		[DR_REDIRECT_WRITE] = O_WRONLY | O_CREAT | O_TRUNC,
-		[DR_REDIRECT_APPEND] = O_WRONLY | O_CREAT | O_APPEND,
-	};
-	bool wait = r->kind != DR_REDIRECT_READ && is_new(r->path);
-	int fd, why;
-
-	fd = openat(la->l->o.root, r->path, flags[r->kind] | O_NOCTTY | O_CLOEXEC | (wait ? 0 : O_NONBLOCK),
-		    0666);
-	if (fd >= 0 && dr_local_raise(&fd, DR_LOCAL_LOWEST) == 0 &&
-	    (wait || fcntl(fd, F_SETFL, flags[r->kind] & O_APPEND) == 0)) {
-		la->opened[la->n_opened++] = fd;
-		pass(la, fd, r->fd);
-		return 0;
-	}
-	why = errno;
-	dr_close(&fd);
-	dr_buf_reset(&la->l->scratch);
-	dr_buf_escape(&la->l->scratch, dr_str(r->path));
-	return dr_err_sys(err, why, "open %s%s", dr_buf_cstr(&la->l->scratch),
-			  r->kind == DR_REDIRECT_READ ? "" : " for writing");
-}
-
-/* The jobserver's descriptors come last, as their numbers may be those of ours that are passed before. */
-static int
-pass_jobserver(struct launch *la, struct dr_err *err)
-{
-	struct dr_jobserver *js = la->l->o.jobserver;
-	enum dr_style style = la->stage->jobserver;
-	int to[2], hidden[2];
-
-	if (!js)
-		return 0;
-	dr_jobserver_hidden(js, style, hidden);
-	for (int i = 0; i < 2; i++) {
-		if (hidden[i] >= 0)
-			pass(la, -1, hidden[i]);
-	}
-	if (dr_jobserver_child_fds(js, style, &la->js, &to[0], &to[1], err))
-		return -1;
-	if (la->js < 0)
-		return 0;
-	if (dr_local_raise(&la->js, DR_LOCAL_LOWEST))
-		return dr_err_sys(err, errno, "open the jobserver for a child");
-	pass(la, la->js, to[0]);
-	pass(la, la->js, to[1]);
-	return 0;
-}
-
-static int
-pass_files(struct launch *la, struct dr_err *err)
-{
-	const struct dr_local_slot *s = la->slot;
-
-	if (dr_local_output_open(la->l, la->slot, err))
-		return -1;
-	pass(la, la->l->null, 0);
-	if (s->out >= 0) {
-		pass(la, s->out, 1);
-		pass(la, s->err >= 0 ? s->err : s->out, 2);
-	}
-	/* From left to right, as a shell does: `> x 2>&1` and `2>&1 > x` differ. */
-	for (uint32_t i = 0; i < la->exec.n_redirects; i++) {
-		const struct dr_exec_redirect *r = &la->exec.redirects[i];
-
-		if (r->kind == DR_REDIRECT_DUP)
-			pass(la, r->dup_from, r->fd);
-		else if (open_redirect(la, r, err))
-			return -1;
-	}
-	return pass_jobserver(la, err);
-}
-
-static const char *
-path_var(char *const *envp)
-{
-	for (; *envp; envp++) {
-		if (strncmp(*envp, "PATH=", 5) == 0)
-			return *envp + 5;
-	}
-	return NULL;
-}
-
-/* Where the program is: looked up once a stage, since that is a call for every directory of PATH. */
-static const char *
-find_program(struct launch *la)
-{
-	struct dr_stage_env *se = la->env;
-	const char *name = la->exec.argv[0];
-	char path[PATH_MAX];
-
-	if (strchr(name, '/') || se->n_places)
-		return name;
-	if (se->program && strcmp(se->program, name) == 0)
-		return se->found;
-	free(se->program);
-	free(se->found);
-	se->program = se->found = NULL;
-	if (dr_find_program(la->l->o.root, name, path_var(la->envp), path, sizeof(path)))
-		return name;
-	se->program = strdup(name);
-	se->found = strdup(path);
-	if (se->program && se->found)
-		return se->found;
-	/* One without the other would be taken for both the next time. */
-	free(se->program);
-	free(se->found);
-	se->program = se->found = NULL;
-	return name;
-}
-
-static int
-spawn(struct launch *la, struct dr_err *err)
-{
-	struct dr_spawn sp = {
-		.path = find_program(la),
-		.argv = la->exec.argv,
-		.envp = la->envp,
-		.cwd = la->l->o.root,
-		.fds = la->fds,
-		.n_fds = la->n_fds,
-		.session = true,
-		.ignored = &la->l->ignored,
-	};
-
-	if (dr_spawn(&sp, &la->slot->pid, err) == 0)
-		return 0;
-	if (err->sys != ENOENT || sp.path != la->env->found)
-		return -1;
-	/* It was there once. Maybe PATH leads to another one by now. */
-	free(la->env->program);
-	la->env->program = NULL;
-	sp.path = la->exec.argv[0];
-	return dr_spawn(&sp, &la->slot->pid, err);
-}
-
-/* 0: it runs. -1 with err. */
-static int
-launch(struct launch *la, const struct dr_grant *g, struct dr_err *err)
-{
-	struct dr_local *l = la->l;
-	struct dr_local_slot *s = la->slot;
-	int rc = -1;
-
-	dr_arena_reset(&l->arena);
-	l->serials++;
-	dr_task_values_init(&la->values, l->o.plan, la->task);
-	la->env = dr_local_stage_env(l, l->o.plan->graph->tasks[la->task].stage, err);
-	if (!la->env || expand(la, g, err) || pass_files(la, err))
-		goto out;
-	s->timer = 0;
-	if (la->stage->timeout && dr_local_set_timeout(s, la->stage->timeout, err))
-		goto out;
-	s->outcome = (struct dr_outcome){ .start = dr_realtime(), .tries = g->attempt };
-	dr_guard_starting(l->o.guard, g->slot - 1, l->serials);
-	rc = spawn(la, err);
-	if (rc) {
-		dr_guard_ended(l->o.guard, g->slot - 1);
-		dr_loop_cancel(l->o.loop, s->timer);
-		goto out;
-	}
-	dr_guard_started(l->o.guard, g->slot - 1, (int32_t)s->pid);
-	s->task = la->task;
-	s->grant = *g;
-	s->serial = l->serials;
-	s->sweep = (struct dr_local_sweep){ 0 };
-	s->cause = DR_CAUSE_NONE;
-	s->tmp = la->tmp;
-	s->ended = s->lost = s->reaped = s->compared = false;
-	dr_local_enter(l, s);
-out:
-	for (uint32_t i = 0; i < la->n_opened; i++)
-		dr_close(&la->opened[i]);
-	dr_close(&la->js);
-	return rc;
+	return why->sys == EAGAIN || why->sys == ENOMEM || why->sys == EMFILE || why->sys == ENFILE;
 }
 
 /* DR_STARTED: it is ours to make. */
@@ -382,14 +79,14 @@ not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, const s
 		.out = -1,
 		.err = -1,
 	};
+	bool lacks_room = dr_local_lacks_room(why);
 	char *full;
 
-	/* The numbers that a shell has for this. */
-	e.outcome.status = (why->sys == ENOENT ? 127 : 126) << 8;
+	e.outcome.status = NO_START_STATUS(why);
 	e.outcome.end = e.outcome.start;
 	e.outcome.how = DR_REC_NO_START;
-	dr_publish_abort(l->o.publisher, task, lacks_room(why) ? NULL : &e.outcome, NULL);
-	if (lacks_room(why)) {
+	dr_publish_abort(l->o.publisher, task, lacks_room ? NULL : &e.outcome, NULL);
+	if (lacks_room) {
 		if (why->sys == EMFILE || why->sys == ENFILE)
 			dr_local_spare(l);
 		return DR_START_LATER;
@@ -401,30 +98,86 @@ not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, const s
 	return DR_START_FAILED;
 }
 
+void
+dr_local_refused(struct dr_local_slot *s, const struct dr_err *why)
+{
+	struct dr_local *l = s->l;
+
+	l->lacking = dr_local_lacks_room(why);
+	if (why->sys == EMFILE || why->sys == ENFILE)
+		dr_local_spare(l);
+	s->refused = true;
+	s->outcome.status = NO_START_STATUS(why);
+	s->outcome.end = dr_realtime();
+	free(s->message);
+	s->message = strdup(why->msg);
+	dr_local_over(l, s);
+}
+
+/* 0: it runs, or is about to: then whether it could be started is told by dr_local_refused. -1 with err. */
+static int
+launch(struct dr_local_slot *s, uint32_t task, const struct dr_grant *g, struct dr_err *err)
+{
+	struct dr_local *l = s->l;
+	const struct dr_stage *stage = dr_plan_stage(l->o.plan, task);
+	/* While the system has too little of something, that is told at once, and the scheduler waits for more of it. So is the lack of a
+	 * program that is nowhere in PATH. */
+	bool here, running = false;
+	int rc = -1;
+
+	if ((l->o.turn && dr_local_thread(s, err)) || dr_local_prepare(s, task, g, err))
+		goto out;
+	here = !l->o.turn || l->lacking || !strchr(s->launch.path, '/');
+	s->timer = 0;
+	if (stage->timeout && dr_local_set_timeout(s, stage->timeout, err))
+		goto out;
+	s->outcome = (struct dr_outcome){ .start = dr_realtime(), .tries = g->attempt };
+	s->grant = *g;
+	dr_guard_starting(l->o.guard, g->slot - 1, s->serial);
+	if (here && dr_local_launch(s, err)) {
+		dr_guard_ended(l->o.guard, g->slot - 1);
+		dr_loop_cancel(l->o.loop, s->timer);
+		goto out;
+	}
+	if (here)
+		l->lacking = false;
+	s->task = task;
+	s->sweep = (struct dr_local_sweep){ 0 };
+	s->cause = DR_CAUSE_NONE;
+	s->ended = s->lost = s->reaped = s->compared = s->refused = false;
+	dr_local_enter(l, s);
+	running = true;
+	rc = 0;
+out:
+	if (!running || here)
+		dr_local_launched(s);
+	if (running && l->o.turn)
+		dr_local_hand_over(s);
+	else if (running)
+		dr_local_list(l, s);
+	return rc;
+}
+
 enum dr_started
 dr_local_start(struct dr_executor *ex, uint32_t task, const struct dr_grant *g, struct dr_err *err)
 {
 	struct dr_local *l = (struct dr_local *)ex;
-	struct launch la = {
-		.l = l, .task = task, .stage = dr_plan_stage(l->o.plan, task), .js = -1
-	};
+	struct dr_local_slot *s = dr_local_slot(l, g->slot);
 	enum dr_started rc;
 
-	la.slot = dr_local_slot(l, g->slot);
-	if (!la.slot) {
+	if (!s) {
 		dr_err_nomem(err);
 		return DR_START_LATER;
 	}
+	s->launch.tmp = false;
 	rc = claim(l, task, err);
 	if (rc == DR_START_FAILED)
 		return not_started(l, task, g, err);
 	if (rc != DR_STARTED)
 		return rc;
-	if (dr_publish_begin(l->o.publisher, task, err) || launch(&la, g, err)) {
+	if (dr_publish_begin(l->o.publisher, task, err) || launch(s, task, g, err)) {
 		rc = not_started(l, task, g, err);
-		dr_local_clean(l, task, la.tmp);
-	} else if (l->o.started) {
-		l->o.started(l->o.arg, task, (int)la.slot->pid);
+		dr_local_clean(l, task, s->launch.tmp);
 	}
 	return rc;
 }

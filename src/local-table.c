@@ -19,13 +19,19 @@ task_head(const struct dr_local *l, uint32_t task)
 }
 
 static void
-chain(struct dr_local *l, struct dr_local_slot *s)
+chain_pid(struct dr_local *l, struct dr_local_slot *s)
 {
 	struct dr_local_slot **head = pid_head(l, s->pid);
 
 	s->by_pid = *head;
 	*head = s;
-	head = task_head(l, s->task);
+}
+
+static void
+chain_task(struct dr_local *l, struct dr_local_slot *s)
+{
+	struct dr_local_slot **head = task_head(l, s->task);
+
 	s->by_task = *head;
 	*head = s;
 }
@@ -49,8 +55,11 @@ more_heads(struct dr_local *l)
 	l->tasks = tasks;
 	l->n_heads = n;
 	for (uint32_t i = 0; i < l->n_slots; i++) {
-		if (l->slots[i] && l->slots[i]->task != DR_NONE)
-			chain(l, l->slots[i]);
+		if (!l->slots[i] || l->slots[i]->task == DR_NONE)
+			continue;
+		chain_task(l, l->slots[i]);
+		if (l->slots[i]->listed)
+			chain_pid(l, l->slots[i]);
 	}
 	return 0;
 }
@@ -75,7 +84,7 @@ dr_local_slot(struct dr_local *l, uint32_t number)
 			return NULL;
 		s->l = l;
 		s->task = DR_NONE;
-		s->out = s->err = -1;
+		s->out = s->err = s->launch.jobserver = -1;
 		l->slots[number - 1] = s;
 	}
 	return s;
@@ -84,8 +93,17 @@ dr_local_slot(struct dr_local *l, uint32_t number)
 void
 dr_local_enter(struct dr_local *l, struct dr_local_slot *s)
 {
-	chain(l, s);
+	chain_task(l, s);
 	l->running++;
+}
+
+void
+dr_local_list(struct dr_local *l, struct dr_local_slot *s)
+{
+	if (s->listed)
+		return;
+	s->listed = true;
+	chain_pid(l, s);
 }
 
 void
@@ -93,9 +111,12 @@ dr_local_leave(struct dr_local *l, struct dr_local_slot *s)
 {
 	struct dr_local_slot **p;
 
-	for (p = pid_head(l, s->pid); *p != s; p = &(*p)->by_pid)
-		;
-	*p = s->by_pid;
+	if (s->listed) {
+		for (p = pid_head(l, s->pid); *p != s; p = &(*p)->by_pid)
+			;
+		*p = s->by_pid;
+		s->listed = false;
+	}
 	for (p = task_head(l, s->task); *p != s; p = &(*p)->by_task)
 		;
 	*p = s->by_task;
@@ -134,6 +155,15 @@ dr_local_by_task(const struct dr_local *l, uint32_t task)
 	return s;
 }
 
+int
+dr_local_pid(const struct dr_local *l, uint32_t slot)
+{
+	const struct dr_local_slot *s = slot && slot <= l->n_slots ? l->slots[slot - 1] : NULL;
+	pid_t pid = dr_local_runs(s) ? s->pid : 0;
+
+	return pid > 0 ? (int)pid : 0;
+}
+
 void
 dr_local_spare(struct dr_local *l)
 {
@@ -155,6 +185,7 @@ dr_local_free_slots(struct dr_local *l)
 		dr_close(&l->slots[i]->err);
 		free(l->slots[i]->message);
 		free(l->slots[i]->full);
+		dr_arena_free(&l->slots[i]->launch.arena);
 		free(l->slots[i]);
 	}
 	free(l->slots);

@@ -26,9 +26,8 @@ dr_local_over(struct dr_local *l, struct dr_local_slot *s)
 	l->running--;
 }
 
-/* Waits for this one, which has ended or is about to. */
-static void
-take_end(struct dr_local *l, struct dr_local_slot *s)
+void
+dr_local_take_end(struct dr_local *l, struct dr_local_slot *s)
 {
 	struct rusage ru;
 	int status = 0;
@@ -90,8 +89,8 @@ dr_local_unfinished(const struct dr_local_slot *s)
 	return s && s->task != DR_NONE && !s->ended;
 }
 
-static bool
-runs(const struct dr_local_slot *s)
+bool
+dr_local_runs(const struct dr_local_slot *s)
 {
 	return dr_local_unfinished(s) && !s->reaped;
 }
@@ -113,7 +112,7 @@ dr_local_on_child(void *arg, int sig)
 			return;
 		s = rc ? NULL : dr_local_by_pid(l, si.si_pid);
 		if (s) {
-			take_end(l, s);
+			dr_local_take_end(l, s);
 			continue;
 		}
 		if (!rc && l->o.stranger && l->o.stranger(l->o.arg, (int)si.si_pid)) {
@@ -123,8 +122,8 @@ dr_local_on_child(void *arg, int sig)
 	/* A child that is not ours stands first, and it is not for us to wait for; or somebody has
 		 * waited for ours. So each is asked for by its number. */
 		for (uint32_t i = 0; i < l->n_slots; i++) {
-			if (runs(l->slots[i]) && is_over(l->slots[i]))
-				take_end(l, l->slots[i]);
+			if (dr_local_runs(l->slots[i]) && is_over(l->slots[i]))
+				dr_local_take_end(l, l->slots[i]);
 		}
 		return;
 	}
@@ -175,7 +174,7 @@ on_timeout(void *arg)
 
 	s->timer = 0;
 	/* One that made it in the last moment has not timed out, although we have not looked yet. */
-	if (!runs(s) || is_over(s))
+	if (!dr_local_runs(s) || !dr_local_await(s) || is_over(s))
 		return;
 	s->cause = DR_CAUSE_TIMEOUT;
 	end_softly(s);
@@ -196,7 +195,7 @@ dr_local_cancel(struct dr_executor *ex, uint32_t task, bool hard)
 
 	if (s && s->compared)
 		dr_publish_hurry(l->o.publisher, task);
-	if (!dr_local_unfinished(s) || (!s->reaped && is_over(s) && !was_interrupted(s)))
+	if (!dr_local_unfinished(s) || !dr_local_await(s) || (!s->reaped && is_over(s) && !was_interrupted(s)))
 		return;
 	first = s->cause == DR_CAUSE_NONE;
 	if (first)
@@ -216,11 +215,14 @@ dr_local_kill_all(struct dr_local *l)
 		if (!dr_local_unfinished(s))
 			continue;
 		s->cause = DR_CAUSE_CANCELLED;
-		end_now(s, SIGKILL);
+		if (dr_local_await(s))
+			end_now(s, SIGKILL);
+		else
+			dr_local_over(l, s);
 	}
 	for (uint32_t i = 0; i < l->n_slots; i++) {
-		if (runs(l->slots[i]))
-			take_end(l, l->slots[i]);
+		if (dr_local_runs(l->slots[i]))
+			dr_local_take_end(l, l->slots[i]);
 	}
 	dr_local_sweep_all(l);
 }

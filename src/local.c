@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,30 @@ struct dr_executor *
 dr_local_executor(struct dr_local *l)
 {
 	return &l->ex;
+}
+
+/* Each thread waits for its own child, so that SIGCHLD need wake nobody; but ignored it would keep ends from being told. Where not even one
+ * thread can be had, there are none. */
+static bool
+may_have_threads(struct dr_local *l)
+{
+	struct sigaction usual = { .sa_handler = SIG_DFL };
+	struct dr_local_slot *first = dr_local_slot(l, 1);
+	struct dr_err ignored;
+
+	if (!first || dr_local_thread(first, &ignored))
+		return false;
+	dr_spawn_remember();
+	l->watched = sigaction(SIGCHLD, &usual, &l->child) == 0;
+	return true;
+}
+
+static bool
+is_here(int dir)
+{
+	struct stat a, b;
+
+	return fstat(dir, &a) == 0 && stat(".", &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 int
@@ -37,7 +62,7 @@ dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_
 	if (!o->state_path)
 		l->o.state_path = ".dagrun";
 	l->null = l->log = -1;
-	dr_spawn_ignored(&l->ignored);
+	l->cwd = is_here(o->root) ? -1 : o->root;
 	l->ended_tail = &l->ended;
 	l->proc = access("/proc/self/stat", R_OK) == 0;
 	l->flags = calloc((size_t)o->plan->graph->n_tasks + 1, sizeof(*l->flags));
@@ -52,7 +77,10 @@ dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_
 		goto fail;
 	}
 	l->memory_kills = o->memory_kills ? o->memory_kills(o->arg) : dr_memory_kills();
-	if (dr_loop_signal(o->loop, SIGCHLD, dr_local_on_child, l, err))
+	if (l->o.turn && !may_have_threads(l))
+		l->o.turn = NULL;
+	dr_spawn_ignored(&l->ignored);
+	if (!l->o.turn && dr_loop_signal(o->loop, SIGCHLD, dr_local_on_child, l, err))
 		goto fail;
 	*out = l;
 	return 0;
@@ -93,10 +121,13 @@ dr_local_free(struct dr_local *l)
 	if (!l)
 		return;
 	dr_local_kill_all(l);
+	dr_local_join(l);
+	if (l->watched)
+		sigaction(SIGCHLD, &l->child, NULL);
 	dr_loop_cancel(l->o.loop, l->sweep_timer);
 	for (; (s = l->ended) != NULL; l->ended = s->next_ended) {
 		dr_publish_abort(l->o.publisher, s->task, NULL, NULL);
-		dr_local_clean(l, s->task, s->tmp);
+		dr_local_clean(l, s->task, s->launch.tmp);
 	}
 	dr_local_free_slots(l);
 	for (uint32_t i = 0; l->envs && i < l->o.plan->pipeline->n_stages; i++) {
@@ -106,7 +137,6 @@ dr_local_free(struct dr_local *l)
 	free(l->envs);
 	free(l->flags);
 	dr_arena_free(&l->env_arena);
-	dr_arena_free(&l->arena);
 	dr_buf_free(&l->scratch);
 	dr_buf_free(&l->tmp_path);
 	dr_close(&l->null);
@@ -187,6 +217,17 @@ dr_local_full(struct dr_local *l, uint32_t task)
 	return full && !where->failed ? strdup(dr_buf_cstr(where)) : NULL;
 }
 
+/* What the system lacks is for the next start to tell, which is made where the scheduler hears of it. */
+static bool
+judge_refusal(struct dr_local *l, struct dr_local_slot *s)
+{
+	s->result = l->lacking ? DR_RESULT_AGAIN : DR_RESULT_FAILED;
+	s->how = DR_HOW_NO_START;
+	s->outcome.how = DR_REC_NO_START;
+	dr_publish_abort(l->o.publisher, s->task, l->lacking ? NULL : &s->outcome, NULL);
+	return true;
+}
+
 /* False: not yet. */
 static bool
 judge(struct dr_local *l, struct dr_local_slot *s)
@@ -197,6 +238,8 @@ judge(struct dr_local *l, struct dr_local_slot *s)
 		[DR_HOW_UNPUBLISHED] = DR_REC_UNPUBLISHED, [DR_HOW_NO_START] = DR_REC_NO_START,
 	};
 
+	if (s->refused)
+		return judge_refusal(l, s);
 	if (s->lost)
 		fail(s, DR_HOW_UNPUBLISHED,
 		     "how it ended is not known: another part of this program has waited for it");
@@ -275,7 +318,9 @@ tell(struct dr_local *l, struct dr_local_slot *s)
 		.how = s->how,
 		.outcome = s->outcome,
 		.timeout = stage->timeout,
-		.message = s->how == DR_HOW_UNPUBLISHED ? s->message ? s->message : "out of memory" : NULL,
+		.message = s->how != DR_HOW_UNPUBLISHED && s->how != DR_HOW_NO_START ? NULL :
+			   s->message						      ? s->message :
+											"out of memory",
 		.full = s->full,
 		.out = s->out_len ? s->out : -1,
 		.err = s->err_len ? s->err : -1,
@@ -289,7 +334,8 @@ tell(struct dr_local *l, struct dr_local_slot *s)
 		e.err = e.out;
 		e.err_len = e.out_len;
 	}
-	if (l->o.ended)
+	/* One that the system could not start now has not ended: it has not begun. */
+	if (l->o.ended && !(s->refused && s->result == DR_RESULT_AGAIN))
 		l->o.ended(l->o.arg, &e);
 	dr_local_output_done(s);
 	free(s->message);
@@ -321,7 +367,7 @@ dr_local_settle(struct dr_local *l, struct dr_sched *sched, int64_t now, struct 
 		tell(l, s);
 		if (s->result == DR_RESULT_DONE)
 			dr_publish_reclaim(l->o.publisher, task, NULL);
-		dr_local_clean(l, task, s->tmp);
+		dr_local_clean(l, task, s->launch.tmp);
 		dr_local_leave(l, s);
 		dr_sched_ended(sched, task, s->result, now);
 	}

@@ -1,5 +1,5 @@
-/* The executor of local processes: a session a task, its output kept in files, ends found by SIGCHLD, outputs
- * published. It waits for no child that it has not started.
+/* The executor of local processes: a session a task, its output kept in files, outputs published. A thread for each slot starts its
+ * tasks and waits for them; without threads ends are found by SIGCHLD. It waits for no child that it has not started.
  *
  * A task that ends by itself has ended when its first process has; what it leaves behind is its own affair. One that is ended has when
  * nothing of it is left: its session, and what carries its mark (proc.h). TERM goes to its session; to those who have left that, when nobody is
@@ -59,9 +59,11 @@ struct dr_local_options {
 	enum dr_output_sync sync; /* NONE: tasks write straight to our descriptors, nothing is kept */
 	bool one_stream;          /* our standard output and error are the same file */
 	int64_t grace;            /* ns between TERM and KILL */
+	/* Called, inside the loop, by a thread of ours when a task has ended: it is to settle, and may start others. NULL: there are
+	 * no threads, and ends are found by SIGCHLD. Every callback may come from one of ours, one at a time. */
+	void (*turn)(void *arg);
 	void (*ended)(void *arg,
 		      const struct dr_task_end *e); /* for showing; NULL is fine, as for the others */
-	void (*started)(void *arg, uint32_t task, int pid);
 	void (*busy)(void *arg, uint32_t task); /* another run is making it */
 	/* Asked of a task that another run may have made meanwhile, claimed by us by now: 1 when the journal,
 	 * read on, says that it is up to date. */
@@ -77,7 +79,7 @@ struct dr_local_options {
 	void *arg;
 };
 
-/* Watches SIGCHLD in the loop. Everything in o outlives the executor; o itself is copied. 0 or -1 with err.
+/* Has SIGCHLD as it needs it until it is freed. Everything in o outlives the executor; o itself is copied. 0 or -1 with err.
  */
 int dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_err *err);
 /* Kills what still runs, waits for it and removes what it has left. The loop may not turn after that. NULL is
@@ -87,6 +89,8 @@ struct dr_executor *dr_local_executor(struct dr_local *l);
 /* Once a loop turn: publishes what has ended (one journal write) and tells the scheduler. -1: the journal
  * cannot be written: stop. What had ended by then has failed, and is told. */
 int dr_local_settle(struct dr_local *l, struct dr_sched *s, int64_t now, struct dr_err *err);
+/* The process of the task that runs in this slot; 0: not started yet, or none. */
+int dr_local_pid(const struct dr_local *l, uint32_t slot);
 /* Is there something that the next settle will go on with, whether anything happens or not? */
 bool dr_local_busy(const struct dr_local *l);
 

@@ -26,6 +26,22 @@ die_of(int sig)
 	kill(getpid(), sig);
 }
 
+static void
+on_nothing(int sig)
+{
+	(void)sig;
+}
+
+/* The call that it comes with tells of it. Caught, not ignored: then a child has its default without having to ask for it. */
+static void
+not_of(int sig)
+{
+	struct sigaction sa = { .sa_handler = on_nothing, .sa_flags = SA_RESTART };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(sig, &sa, NULL);
+}
+
 static int
 show_help(void)
 {
@@ -65,8 +81,8 @@ main(int argc, char **argv)
 		return dr_guardian_main();
 	dr_spawn_remember();
 	/* A write that fails says so; a signal would end us with tasks running. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	not_of(SIGPIPE);
+	not_of(SIGXFSZ);
 	setlocale(LC_CTYPE, "");
 	if (dr_options_parse(argc, argv, &parsed, &what, &err) == 0) {
 		if (what == DR_CL_HELP)

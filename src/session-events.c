@@ -77,7 +77,7 @@ dr_session_changed(void *arg, uint32_t task, const struct dr_grant *g)
 		dr_session_quiet_started(&r->quiet, task);
 		if (h->started)
 			h->started(h->arg, task, g);
-		dr_session_ledger_started(r->session, r->ledger, task, g, r->pid);
+		dr_session_ledger_started(r->session, r->ledger, task, g);
 	} else if (state == DR_DONE || state == DR_FAILED_TASK || state == DR_READY || state == DR_CLEAN) {
 		enum dr_progress_end end = end_of(r, task, state);
 

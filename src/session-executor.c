@@ -4,20 +4,13 @@
 
 #include "err.h"
 #include "guardian.h"
+#include "jobserver.h"
 #include "local.h"
+#include "loop.h"
 
 extern char **environ;
 
 #define GRACE (INT64_C(10) * 1000000000)
-
-static void
-on_started(void *arg, uint32_t task, int pid)
-{
-	struct dr_run *r = arg;
-
-	(void)task;
-	r->pid = pid;
-}
 
 static void
 on_busy(void *arg, uint32_t task)
@@ -79,6 +72,16 @@ is_stranger(void *arg, int pid)
 	return pid != dr_guardian_pid(r->guard.guardian);
 }
 
+/* A task has ended, and its own thread has come in to say so. */
+static void
+on_turn(void *arg)
+{
+	struct dr_run *r = arg;
+	int64_t wake = dr_session_turn(r);
+
+	dr_loop_hurry(r->loop, r->over ? 0 : wake);
+}
+
 static enum dr_output_sync
 sync_of(const struct dr_session *s)
 {
@@ -110,12 +113,13 @@ dr_session_open_local(struct dr_run *r)
 		.one_stream = s->one_stream,
 		.grace = GRACE,
 		.ended = dr_session_ended,
-		.started = on_started,
 		.busy = on_busy,
 		.look = look,
 		.others = others,
 		.claimed = claimed,
 		.stranger = s->reaps ? is_stranger : NULL,
+		/* One slot has nothing to do beside its task; and to wait for strangers takes SIGCHLD. */
+		.turn = s->threads && !s->reaps && dr_jobserver_limit(r->jobserver) > 1 ? on_turn : NULL,
 		.arg = r,
 	};
 

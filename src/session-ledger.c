@@ -1,16 +1,27 @@
 #include "config.h"
 
+#include "session-run.h"
+
 #include <stdlib.h>
 
-#include "session.h"
 #include "err.h"
 #include "ledger.h"
+#include "local.h"
 #include "os.h"
 #include "sched.h"
 
-struct dr_ledger *
-dr_session_ledger(struct dr_session *s, uint32_t slots)
+static int
+pid_of(void *arg, uint32_t slot)
 {
+	const struct dr_run *r = arg;
+
+	return dr_local_pid(r->local, slot);
+}
+
+struct dr_ledger *
+dr_session_ledger(struct dr_run *r, uint32_t slots)
+{
+	struct dr_session *s = r->session;
 	const struct dr_plan *pl = s->plan;
 	uint32_t n = pl->pipeline->n_stages;
 	struct dr_ledger_stage *stages = calloc((size_t)n + 1, sizeof(*stages));
@@ -22,6 +33,8 @@ dr_session_ledger(struct dr_session *s, uint32_t slots)
 		.lock = s->alone ? NULL : s->lock,
 		.stages = stages,
 		.n_stages = n,
+		.pid = pid_of,
+		.arg = r,
 	};
 	struct dr_ledger *l = NULL;
 	struct dr_err ignored;
@@ -43,7 +56,7 @@ dr_session_ledger(struct dr_session *s, uint32_t slots)
 }
 
 void
-dr_session_ledger_started(struct dr_session *s, struct dr_ledger *l, uint32_t task, const struct dr_grant *g, int pid)
+dr_session_ledger_started(struct dr_session *s, struct dr_ledger *l, uint32_t task, const struct dr_grant *g)
 {
 	const struct dr_task *t = &s->plan->graph->tasks[task];
 	struct dr_ledger_task lt = {
@@ -52,7 +65,6 @@ dr_session_ledger_started(struct dr_session *s, struct dr_ledger *l, uint32_t ta
 		.stage = t->stage,
 		.slot = g->slot,
 		.attempt = g->attempt,
-		.pid = (uint32_t)pid,
 	};
 
 	if (!l)

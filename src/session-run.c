@@ -170,6 +170,7 @@ give_up(struct dr_run *r)
 	if (!r->failed)
 		say(r, r->err->msg);
 	r->failed = true;
+	r->err = &r->later;
 	dr_sched_stop(r->sched, true, false);
 }
 
@@ -207,41 +208,48 @@ wait_for_others(struct dr_run *r, int64_t now)
 	dr_session_waiting(r->session, &r->waiting, counts.running, now);
 }
 
+int64_t
+dr_session_turn(struct dr_run *r)
+{
+	const struct dr_host *h = &r->session->host;
+	int64_t now = dr_now(), wake;
+
+	if (dr_local_settle(r->local, r->sched, now, r->err))
+		give_up(r);
+	reconcile(r);
+	if (dr_sched_pump(r->sched, now, r->err))
+		give_up(r);
+	r->over = dr_sched_finished(r->sched);
+	if (r->over)
+		return -1;
+	wait_for_others(r, now);
+	wake = dr_local_busy(r->local) ? now : dr_sched_wake(r->sched);
+	pumped(r);
+	if (h->tick)
+		wake = sooner(wake, h->tick(h->arg, now));
+	wake = sooner(wake, dr_ledger_tick(r->ledger, now));
+	/* What has its record and no name must not be vouched for. */
+	if (!dr_publisher_owes(r->publisher))
+		wake = sooner(wake, dr_barrier_tick(r->barrier, now));
+	if (watch_tokens(r) || watch_barrier(r))
+		give_up(r);
+	return wake;
+}
+
 static void
 turns(struct dr_run *r)
 {
-	const struct dr_host *h = &r->session->host;
-	struct dr_err ignored, *first = r->err;
-
 	for (;;) {
-		int64_t now = dr_now(), wake;
+		int64_t wake = dr_session_turn(r);
 
-		if (dr_local_settle(r->local, r->sched, now, r->err))
-			give_up(r);
-		reconcile(r);
-		if (dr_sched_pump(r->sched, now, r->err))
-			give_up(r);
-		r->err = r->failed ? &ignored : first; /* the first error is the one that counts */
-		if (dr_sched_finished(r->sched))
-			break;
-		wait_for_others(r, now);
-		wake = dr_local_busy(r->local) ? now : dr_sched_wake(r->sched);
-		pumped(r);
-		if (h->tick)
-			wake = sooner(wake, h->tick(h->arg, now));
-		wake = sooner(wake, dr_ledger_tick(r->ledger, now));
-		/* What has its record and no name must not be vouched for. */
-		if (!dr_publisher_owes(r->publisher))
-			wake = sooner(wake, dr_barrier_tick(r->barrier, now));
-		if (watch_tokens(r) || watch_barrier(r))
-			give_up(r);
+		if (r->over)
+			return;
 		/* Without events nothing tells that a task has ended: what runs is killed, and that is all. */
 		if (dr_loop_turn(r->loop, wake, r->err)) {
 			give_up(r);
-			break;
+			return;
 		}
 	}
-	r->err = first;
 }
 
 void
@@ -323,7 +331,7 @@ dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 		goto out;
 	if (dr_session_record(s, DR_REC_RUN, err) || dr_session_record_durable(s, err))
 		goto out;
-	r.ledger = dr_session_ledger(s, dr_jobserver_limit(r.jobserver));
+	r.ledger = dr_session_ledger(&r, dr_jobserver_limit(r.jobserver));
 	dr_session_tell_directory(s, true);
 	turns(&r);
 	dr_session_tell_directory(s, false);

@@ -24,7 +24,6 @@ struct dr_run {
 	struct dr_space space;
 	struct dr_local *local;
 	struct dr_ledger *ledger; /* or NULL */
-	int pid;                  /* of the task started last */
 	struct dr_sched *sched;
 	struct dr_sched_stage *stages;
 	double load;
@@ -39,9 +38,11 @@ struct dr_run {
 	} last;
 	struct dr_quiet quiet;
 	struct dr_waiting waiting;
+	bool over;    /* nothing runs and nothing will */
 	bool failed;  /* a failure of our own: err has it */
 	bool others;  /* other runs have written to the journal meanwhile */
-	struct dr_err *err;
+	struct dr_err *err;   /* of the first failure */
+	struct dr_err later; /* of those behind it */
 };
 
 /* The ends of tasks as the executor tells them, and the scheduler's word on every change of state, on
@@ -50,6 +51,9 @@ void dr_session_ended(void *arg, const struct dr_task_end *e);
 void dr_session_changed(void *arg, uint32_t task, const struct dr_grant *g);
 /* Fills r->local, which runs tasks as processes; all that it needs is open. 0, or -1 with r->err. */
 int dr_session_open_local(struct dr_run *r);
+/* All that a turn of the loop does but waiting: what has ended is settled, what can start is started. When to do it again at the latest
+ * (dr_now's clock; -1: at the next event); r->over: never. Inside the loop, from whichever thread. */
+int64_t dr_session_turn(struct dr_run *r);
 /* Fills r->sched, with tokens of r->jobserver and tasks for r->local. 0, or -1 with r->err; r->stages is
  * to be freed in both cases. */
 int dr_session_open_sched(struct dr_run *r);

@@ -48,6 +48,7 @@ struct dr_session {
 	const struct dr_parse_built *built; /* stages that no Dagfile has, or NULL */
 	bool from_make;        /* make's options and its jobserver are ours, too */
 	bool signals;          /* INT, TERM, HUP and QUIT end a run */
+	bool threads;          /* the host may be called by any thread, by one at a time */
 	bool reaps;            /* children that nobody knows are ours to wait for */
 	const char *guardian;  /* the dagrun program that a guardian is, or NULL: a fork of this one */
 	bool one_stream;       /* standard output and error are the same file */
@@ -165,8 +166,8 @@ void dr_session_free_trees(struct dr_session *s);
 
 /* What --status reads while this run is on. NULL is fine everywhere: the run does without. */
 struct dr_ledger;
-struct dr_ledger *dr_session_ledger(struct dr_session *s, uint32_t slots);
-void dr_session_ledger_started(struct dr_session *s, struct dr_ledger *l, uint32_t task, const struct dr_grant *g, int pid);
+struct dr_ledger *dr_session_ledger(struct dr_run *r, uint32_t slots);
+void dr_session_ledger_started(struct dr_session *s, struct dr_ledger *l, uint32_t task, const struct dr_grant *g);
 
 /* Who sees to what a run would leave behind if it were killed. */
 struct dr_guardian;

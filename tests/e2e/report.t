@@ -324,10 +324,17 @@ map count
 def test_trace_of_a_start_that_fails(floor):
     dagfile('args a\n  list = 1 2\nmap m\n  each = a\n  out = o/{arg}\n  run = ./not-there {arg} {out}\n')
     open('not-there', 'w').close()
-    dagrun('-k', '--trace', 'run.json', expect=1)
+    dagrun('-k', '-j1', '--trace', 'run.json', expect=1)
     marks = [e for e in load('run.json') if e['ph'] == 'i']
     equal(len(marks), 2, 'marks')
     check(all(m['name'].startswith('failed: o/') and m['s'] == 'p' for m in marks), marks)
+    # With a thread for each slot that is known a moment after the start.
+    dagrun('-k', '-j2', '--trace', 'run.json', expect=1)
+    events = load('run.json')
+    marks = [e for e in events if e['ph'] == 'i']
+    equal(len(marks), 2, 'marks')
+    check(all(m['name'].startswith('failed: could not start ./not-there') for m in marks), marks)
+    equal(sorted(e['name'] for e in events if e['ph'] == 'X'), ['o/1', 'o/2'], 'tasks')
 
 
 def read_graph(*args):

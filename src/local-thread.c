@@ -1,0 +1,169 @@
+#include "config.h"
+
+#include "local-private.h"
+
+#include "err.h"
+#include "os.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+
+/* Why threads: a start holds its caller until the child's exec, for as long as a short task takes altogether. From one thread that time is
+ * nobody else's; and whoever waits for all children is woken where another than this one has just run. A thread for each slot starts, waits,
+ * and goes on, as the loops do that nothing is faster than; it comes into the event loop to say how its task ended and to take the next. */
+
+enum { STACK = 1 << 20 }; /* what comes in does all that a turn does */
+
+/* Until it has ended, without taking its end, which is done inside. */
+static void
+wait_for(pid_t pid)
+{
+	siginfo_t si;
+
+	while (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT) && errno == EINTR)
+		;
+}
+
+static enum dr_local_job
+next_job(struct dr_local_thread *t)
+{
+	enum dr_local_job job;
+
+	pthread_mutex_lock(&t->mutex);
+	while (t->job == DR_LOCAL_IDLE)
+		pthread_cond_wait(&t->changed, &t->mutex);
+	job = t->job;
+	t->job = DR_LOCAL_IDLE;
+	pthread_mutex_unlock(&t->mutex);
+	return job;
+}
+
+/* Whoever awaits it knows now. */
+static void
+tell(struct dr_local_slot *s, bool started)
+{
+	pthread_mutex_lock(&s->thread.mutex);
+	if (!started)
+		s->pid = -1;
+	pthread_cond_broadcast(&s->thread.changed);
+	pthread_mutex_unlock(&s->thread.mutex);
+}
+
+/* A start, unless it has been made, and the child's life. 0, or -1 with err. */
+static int
+see_through(struct dr_local_slot *s, struct dr_err *err)
+{
+	if (s->pid == 0) {
+		int rc = dr_local_launch(s, err);
+
+		dr_local_launched(s);
+		tell(s, rc == 0);
+		if (rc)
+			return -1;
+	}
+	wait_for(s->pid);
+	return 0;
+}
+
+static void *
+serve(void *arg)
+{
+	struct dr_local_slot *s = arg;
+	struct dr_local *l = s->l;
+	struct dr_err why;
+	bool leaving = false;
+	int rc;
+
+	while (!leaving && next_job(&s->thread) == DR_LOCAL_SPAWN) {
+		rc = see_through(s, &why);
+		dr_loop_enter(l->o.loop);
+		leaving = l->leaving;
+		if (!leaving && rc)
+			dr_local_refused(s, &why);
+		else if (!leaving && dr_local_runs(s))
+			dr_local_take_end(l, s);
+		if (!leaving)
+			l->o.turn(l->o.arg);
+		dr_loop_leave(l->o.loop);
+	}
+	return NULL;
+}
+
+int
+dr_local_thread(struct dr_local_slot *s, struct dr_err *err)
+{
+	struct dr_local_thread *t = &s->thread;
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int rc;
+
+	if (t->made)
+		return 0;
+	rc = pthread_attr_init(&attr);
+	if (rc)
+		return dr_err_sys(err, rc, "start a thread");
+	pthread_attr_setstacksize(&attr, STACK);
+	pthread_mutex_init(&t->mutex, NULL);
+	pthread_cond_init(&t->changed, NULL);
+	/* Signals are the loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&t->id, &attr, serve, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	t->made = rc == 0;
+	if (t->made)
+		return 0;
+	pthread_cond_destroy(&t->changed);
+	pthread_mutex_destroy(&t->mutex);
+	return dr_err_sys(err, rc, "start a thread");
+}
+
+static void
+give(struct dr_local_thread *t, enum dr_local_job job)
+{
+	pthread_mutex_lock(&t->mutex);
+	t->job = job;
+	pthread_cond_broadcast(&t->changed);
+	pthread_mutex_unlock(&t->mutex);
+}
+
+void
+dr_local_hand_over(struct dr_local_slot *s)
+{
+	give(&s->thread, DR_LOCAL_SPAWN);
+}
+
+bool
+dr_local_await(struct dr_local_slot *s)
+{
+	if (s->pid == 0) {
+		pthread_mutex_lock(&s->thread.mutex);
+		while (s->pid == 0)
+			pthread_cond_wait(&s->thread.changed, &s->thread.mutex);
+		pthread_mutex_unlock(&s->thread.mutex);
+	}
+	if (s->pid < 0)
+		return false;
+	dr_local_list(s->l, s);
+	return true;
+}
+
+void
+dr_local_join(struct dr_local *l)
+{
+	l->leaving = true;
+	dr_loop_leave(l->o.loop);
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		struct dr_local_thread *t = l->slots[i] ? &l->slots[i]->thread : NULL;
+
+		if (!t || !t->made)
+			continue;
+		give(t, DR_LOCAL_LEAVE);
+		pthread_join(t->id, NULL);
+		pthread_cond_destroy(&t->changed);
+		pthread_mutex_destroy(&t->mutex);
+		t->made = false;
+	}
+	dr_loop_enter(l->o.loop);
+}
