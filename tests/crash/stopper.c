@@ -82,6 +82,26 @@ same_program(const struct stopper *s, pid_t pid)
 	return !stat(path, &st) && st.st_dev == s->dev && st.st_ino == s->ino;
 }
 
+/* One that another thread has just cloned is the program too, with its memory and its name, until it is something else. */
+static bool
+is_guardian(const struct stopper *s, pid_t pid)
+{
+	static const char want[] = "dag-guardian";
+	char path[64], name[sizeof(want)] = "";
+	FILE *f;
+
+	if (!same_program(s, pid))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fread(name, 1, sizeof(name), f) != sizeof(name))
+		name[0] = '\0';
+	fclose(f);
+	return strcmp(name, want) == 0;
+}
+
 enum { MAX_KIDS = 1024 };
 
 /* The guardian, or a child that is none, of each thread the youngest; 0: there is none. Orphans are ours. */
@@ -95,8 +115,9 @@ find(const struct stopper *s, bool guardian)
 		int n = children_of(parents[p], kids, MAX_KIDS);
 
 		for (int i = 0; i < n; i++) {
-			if (kids[i] != s->first && same_program(s, kids[i]) == guardian)
-				found = kids[i];
+			if (kids[i] == s->first || (guardian ? !is_guardian(s, kids[i]) : same_program(s, kids[i])))
+				continue;
+			found = kids[i];
 		}
 	}
 	return found;
