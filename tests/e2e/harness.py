@@ -149,6 +149,10 @@ class Floor:
         for line in lines:
             what, name, pid = line.decode().split(' ')
             if what == 'start':
+                # One that was slow to heed TERM has got KILL, and could not say that it ended.
+                if name in self.running and not alive(self.running[name]):
+                    self.ended.append(name)
+                    del self.running[name]
                 check(name not in self.running, name + ' runs twice at once')
                 self.running[name] = int(pid)
                 self.started.append(name)
