@@ -93,6 +93,22 @@ dr_content_of(struct dr_contents *c, uint32_t file)
 	return x->valid ? &x->hash : NULL;
 }
 
+int
+dr_content_again(struct dr_contents *c, uint32_t file)
+{
+	struct dr_content *x = find(c, file);
+	bool known = x && x->valid && same(&x->stamp, &c->graph->files[file].stamp);
+	struct dr_hash128 before = known ? x->hash : (struct dr_hash128){ 0 };
+	const struct dr_hash128 *now;
+
+	if (x)
+		x->stamp = (struct dr_stamp){ .size = DR_UNKNOWN };
+	now = dr_content_of(c, file);
+	if (!now)
+		return -1;
+	return !known || dr_hash128_eq(before, *now);
+}
+
 void
 dr_contents_free(struct dr_contents *c)
 {

@@ -19,6 +19,9 @@ struct dr_contents {
 const struct dr_hash128 *dr_content_of(struct dr_contents *c, uint32_t file);
 /* The same, but only if it was asked for before: nothing is read. */
 const struct dr_hash128 *dr_content_known(const struct dr_contents *c, uint32_t file);
+/* It is read again, whatever is known. 1: the content is what it was when it was asked for before, or was not asked for; 0: it is another one,
+ * which counts from now on; -1: as dr_content_of, NULL. */
+int dr_content_again(struct dr_contents *c, uint32_t file);
 void dr_contents_free(struct dr_contents *c);
 
 #endif

@@ -123,7 +123,7 @@ parse(const uint8_t *p, const struct dr_record_head *h, uint64_t at, struct dr_r
 		return true;
 	case DR_REC_BARRIER:
 		memcpy(&r->barrier, payload, sizeof(r->barrier));
-		return r->barrier.phase >= DR_REC_BEGINS && r->barrier.phase <= DR_REC_READ;
+		return r->barrier.phase >= DR_REC_BEGINS && r->barrier.phase <= DR_REC_SETTLED;
 	case DR_REC_RECLAIM:
 	case DR_REC_FORGET:
 		memcpy(&r->id, payload, sizeof(r->id));
@@ -181,7 +181,7 @@ dr_record_id(const struct dr_record *r, struct dr_hash128 *id)
 		return true;
 	case DR_REC_BARRIER:
 		*id = r->barrier.id;
-		return r->barrier.phase == DR_REC_READ;
+		return r->barrier.phase >= DR_REC_READ;
 	case DR_REC_TREE:
 		*id = r->tree.key;
 		return true;

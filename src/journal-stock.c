@@ -129,6 +129,11 @@ note_barrier(struct dr_stock *s, const struct dr_record *r)
 		if (l && l->done)
 			l->read = r->at;
 		break;
+	case DR_REC_SETTLED:
+		l = find(s, r->barrier.id);
+		if (l && l->done)
+			l->settled = r->at;
+		break;
 	}
 }
 
@@ -145,13 +150,13 @@ note_task(struct dr_stock *s, const struct dr_record *r, struct dr_hash128 id)
 	} else if (r->kind == DR_REC_DONE) {
 		l->done = r->at;
 		l->done_run = find_run(s, r->task.run);
-		l->after = l->read = l->fail = 0;
+		l->after = l->read = l->settled = l->fail = 0;
 	} else if (r->kind == DR_REC_TREE) {
 		l->done = r->at;
 		l->weight = dr_record_weight(r);
 		s->total += l->weight;
 	} else if (r->kind == DR_REC_FORGET) {
-		l->done = l->read = 0;
+		l->done = l->read = l->settled = 0;
 		l->after = r->at;
 	} else if (l->done) {
 		l->after = r->at;
@@ -186,7 +191,7 @@ count(struct dr_stock *s)
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct dr_live *l = &s->lives[i];
 
-		s->live += (l->done > 0) + (l->after > 0) + (l->read > 0) + (l->fail > 0) + l->weight;
+		s->live += (l->done > 0) + (l->after > 0) + (l->read > 0) + (l->settled > 0) + (l->fail > 0) + l->weight;
 		if (l->done && l->done_run != DR_NONE)
 			s->runs[l->done_run].named = true;
 		if (l->fail && l->fail_run != DR_NONE)
@@ -241,7 +246,7 @@ dr_stock_is_live(const struct dr_stock *s, const struct dr_record *r)
 	if (dr_record_id(r, &id)) {
 		const struct dr_live *l = find(s, id);
 
-		return l && (r->at == l->done || r->at == l->after || r->at == l->read || r->at == l->fail);
+		return l && (r->at == l->done || r->at == l->after || r->at == l->read || r->at == l->settled || r->at == l->fail);
 	}
 	i = find_run(s, r->kind == DR_REC_BARRIER ? r->barrier.run : r->run.run);
 	if (i == DR_NONE || !is_kept(s, i))

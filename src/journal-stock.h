@@ -17,6 +17,7 @@ struct dr_live {
 	uint64_t done;
 	uint64_t after; /* RECLAIM of that DONE, or the FORGET that ended it (then done is 0) */
 	uint64_t read;  /* BARRIER that vouches for that DONE alone */
+	uint64_t settled; /* and that settles what it marks */
 	uint64_t fail;  /* later than these */
 	uint32_t done_run, fail_run; /* whose they are: places in runs, or DR_NONE */
 	uint64_t weight;             /* of a TREE, which stands in `done`: for how many records it counts beside itself */

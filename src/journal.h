@@ -42,16 +42,18 @@ enum dr_rec_phase {
 	DR_REC_HOLDS,      /* they have been, and the journal too: the DONEs before the last BEGINS hold */
 	DR_REC_ALWAYS,     /* the run syncs outputs before it records them: its DONEs hold from here on */
 	DR_REC_READ,       /* the DONE of `id` holds: its outputs were compared by content after the machine had started anew */
+	DR_REC_SETTLED,    /* what the DONE of `id` marks RECENT was looked at again, when its time was past, and has the content that it says */
 };
 
 struct dr_rec_barrier {
 	uint64_t run;
 	int64_t when; /* ns since 1970 */
-	struct dr_hash128 id; /* READ: of which task; else 0 */
+	struct dr_hash128 id; /* READ, SETTLED: of which task; else 0 */
 	uint32_t phase, reserved;
 };
 
 enum { DR_REC_HASHED = 1, DR_REC_RECENT = 2 };
+enum { DR_REC_RECENT_NS = 20 * 1000000 }; /* as fresh as that, a file may change once more under the same mtime */
 
 /* What a FAIL is about. */
 enum dr_rec_how {
@@ -153,7 +155,7 @@ int dr_journal_flush(struct dr_journal *j, struct dr_err *err);
 int dr_journal_sync(const struct dr_journal *j);
 
 /* Writes a journal of live records only, syncs and renames it, when dead records outnumber live ones (and
- * are a thousand) or `always`. Live are of each task the last DONE with the RECLAIM and the READ behind it, or the
+ * are a thousand) or `always`. Live are of each task the last DONE with the RECLAIM, the READ and the SETTLED behind it, or the
  * FORGET behind it, and a FAIL behind that; of each tree the last shape; of runs the last thousand and those of live tasks, with the last barrier. The caller holds the exclusive lock
  * and has flushed. *done tells whether it did: then offsets are new, and dr_journal_read begins again.
  * Asked after all was read, it mostly knows without reading again that there is no need. */

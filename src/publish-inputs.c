@@ -21,7 +21,7 @@ is_recent(const struct dr_stamp *st)
 {
 	int64_t age = dr_realtime() - st->mtime;
 
-	return st->size >= 0 && age < DR_PUBLISH_RECENT_NS && age > -DR_PUBLISH_RECENT_NS;
+	return st->size >= 0 && age < DR_REC_RECENT_NS && age > -DR_REC_RECENT_NS;
 }
 
 /* Puts the file's stamp into the graph. Whether it changed since the last look can be told from
@@ -67,6 +67,25 @@ counts(const struct dr_publisher *p, uint32_t task, uint32_t i)
 	return f->producer == DR_NONE && f->stamp.size <= DR_PUBLISH_FRESH_MAX && dr_plan_stage(p->plan, task)->fresh_content;
 }
 
+/* The content of a file as a task is about to read it. One that was looked at within the grain of its time is read once more when that is past,
+ * so that not all the tasks of a run mark it, however long ago that was. */
+static void
+know_content(struct dr_publisher *p, uint32_t file)
+{
+	int rc;
+
+	if (!dr_publish_bit(p->recent, file) || is_recent(&p->graph->files[file].stamp)) {
+		(void)dr_content_of(&p->contents, file);
+		return;
+	}
+	rc = dr_content_again(&p->contents, file);
+	if (rc >= 0)
+		dr_publish_set(p->recent, file, false);
+	/* Those that have begun before read something else. */
+	if (rc == 0)
+		p->changed[file] = p->now;
+}
+
 int
 dr_publish_look_before(struct dr_publisher *p, uint32_t task, struct dr_err *err)
 {
@@ -93,7 +112,7 @@ dr_publish_look_before(struct dr_publisher *p, uint32_t task, struct dr_err *err
 	 * mtime's grain after the command had read it. What has no hash (a program that may only be executed) goes by its stamp. */
 	for (uint32_t i = 0; i < t->n_in + t->n_uses; i++)
 		if (counts(p, task, i))
-			(void)dr_content_of(&p->contents, in[i]);
+			know_content(p, in[i]);
 	p->began[task] = p->now;
 	return 0;
 }

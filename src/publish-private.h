@@ -10,8 +10,6 @@ enum {
 	DR_PUBLISH_FRESH_MAX = 1 << 30, /* of an input with `fresh = content` */
 	DR_PUBLISH_PIECE = 32 << 20, /* bytes of two outputs that are compared before others have their turn */
 	DR_PUBLISH_OUTPUT_HASH_MAX = 4 << 20, /* and of an output that may not be synced */
-	DR_PUBLISH_RECENT_NS =
-		20 * 1000000, /* as fresh as that, a file may change once more under the same mtime */
 };
 
 /* A task whose outputs are being compared with what stands. */

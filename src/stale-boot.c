@@ -114,6 +114,8 @@ dr_stale_boot_barrier(struct dr_stale *s, const struct dr_record *r)
 		if (task != DR_NONE && b->by)
 			b->by[task] = HELD;
 		break;
+	case DR_REC_SETTLED:
+		break;
 	}
 }
 

@@ -86,7 +86,14 @@ same_file(struct dr_compare *c, uint32_t file, const struct dr_rec_file *f, bool
 
 	if (!(f->flags & DR_REC_HASHED) || now->size != f->stamp.size || (same ? !(f->flags & DR_REC_RECENT) : !by_content))
 		return same;
+	if (same) {
+		c->marked = true;
+		if (c->settled)
+			return true;
+		c->unsure |= c->looked - now->mtime < DR_REC_RECENT_NS && now->mtime - c->looked < DR_REC_RECENT_NS;
+	}
 	content = dr_content_of(&c->contents, file);
+	c->unsure |= !content;
 	return content ? dr_hash128_eq(*content, f->content) : same;
 }
 
@@ -248,7 +255,7 @@ dr_compare_record(struct dr_compare *c, uint32_t task, struct dr_record *r, enum
 
 	*why = DR_WHY_NOT;
 	*outputs = 0;
-	c->grave = false;
+	c->grave = c->marked = c->unsure = false;
 	if (dr_task_command_hash(c->plan, task, c->hasher, &c->text, &command, err))
 		return -1;
 	same_command = dr_hash128_eq(command, r->task.command);

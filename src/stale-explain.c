@@ -63,7 +63,7 @@ explain_record(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_
 
 	if (dr_journal_at(s->journal, t->record, &r, err))
 		return -1;
-	return dr_compare_record(&s->compare, task, &r, &why, &look, out, err);
+	return dr_stale_compare(s, task, &r, &why, &look, out, err);
 }
 
 /* What it made is kept as it is, though somebody changed it. */

@@ -132,7 +132,7 @@ dr_stale_look_back(struct dr_stale *s, struct dr_err *err)
 		if (g->tasks[t].record == UINT64_MAX || !reads_later(g, t))
 			continue;
 		if (dr_journal_at(s->journal, g->tasks[t].record, &r, err) ||
-		    dr_compare_record(&s->compare, t, &r, &why, &look, NULL, err))
+		    dr_stale_compare(s, t, &r, &why, &look, NULL, err))
 			return -1;
 		g->tasks[t].why = (uint8_t)why;
 		s->seen[t] = (uint16_t)((s->seen[t] & ~SEEN_GRAVE) | (s->compare.grave || why == DR_WHY_INPUTS ? SEEN_GRAVE : 0));

@@ -14,6 +14,7 @@ enum {
 	SEEN_FORGOTTEN = 32, /* its record was dropped on purpose */
 	SEEN_HASHED = 256, /* the record has the content of all outputs: made again, they can be known */
 	SEEN_GRAVE = 128, /* what differs from its record is more than a file's time: likely what it makes will differ, too */
+	SEEN_MARKED = 2048, /* the record marks files that may have changed under the same time, and that has not been settled */
 	SEEN_ELSEWHERE = 1024, /* another Dagfile recorded it */
 	SEEN_UNSYNCED = 512, /* recorded before the machine was started anew, and what stands there may not be what was written */
 	SEEN_FLUX = 64, /* another run was recording it while we looked at the files, which show what was before */
@@ -75,6 +76,13 @@ void dr_stale_farewell(struct dr_stale *s);
 /* stale.c. Reads what was appended to the journal. 0 or -1. */
 int dr_stale_news(struct dr_stale *s, struct dr_err *err);
 
+/* stale-settle.c. Told of each record that settles marks; then the other ones are gone into: what is as it was, and can change no more without
+ * its time's showing it, is settled for later runs. 0 or -1. */
+void dr_stale_settled(struct dr_stale *s, struct dr_hash128 id);
+int dr_stale_settle(struct dr_stale *s, struct dr_err *err);
+/* Holds a task against its record at that place. 0 or -1. */
+int dr_stale_compare(struct dr_stale *s, uint32_t task, struct dr_record *r, enum dr_why *why, unsigned *look, struct dr_buf *tell,
+		     struct dr_err *err);
 /* stale-count.c. 0, or -1 with err. */
 int dr_stale_count(struct dr_stale *s, struct dr_stale_counts *c, struct dr_err *err);
 /* stale-left.c. Told, in their order, of a DONE of this Dagfile's that is of no task of the plan (-1: no memory), and of what was

@@ -35,6 +35,7 @@ look_at_all(struct dr_stale *s, struct dr_err *err)
 {
 	struct dr_graph *g = s->plan->graph;
 
+	s->compare.looked = dr_realtime();
 	s->to_look_at = calloc((size_t)g->n_files / 8 + 1, 1);
 	if (!s->to_look_at)
 		return dr_err_nomem(err);
@@ -132,6 +133,8 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 	t->record = r->at;
 	t->last_ms = duration_ms(&r->task);
 	need_all_of(s, task);
+	/* Whether its marks count yet is told later. */
+	s->compare.settled = true;
 	if (dr_compare_record(&s->compare, task, r, &why, &look, NULL, err))
 		return -1;
 	t->why = (uint8_t)why;
@@ -141,7 +144,8 @@ on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 				  (look & DR_OUT_CHANGED ? SEEN_CHANGED : 0) |
 				   (s->compare.grave || why == DR_WHY_INPUTS ? SEEN_GRAVE : 0) |
 				   (s->compare.hashed ? SEEN_HASHED : 0) |
-				  (r->task.origin != s->plan->options.origin ? SEEN_ELSEWHERE : 0));
+				  (r->task.origin != s->plan->options.origin ? SEEN_ELSEWHERE : 0) |
+				  (s->compare.marked ? SEEN_MARKED : 0));
 	return 0;
 }
 
@@ -202,6 +206,8 @@ on_record(void *arg, struct dr_record *r, struct dr_err *err)
 		return on_run(s, r, err);
 	case DR_REC_BARRIER:
 		dr_stale_boot_barrier(s, r);
+		if (r->barrier.phase == DR_REC_SETTLED)
+			dr_stale_settled(s, r->barrier.id);
 		return 0;
 	default:
 		return 0;
@@ -229,7 +235,7 @@ stream(struct dr_stale *s, struct dr_err *err)
 	/* Nobody goes on with a record that ends too early if nobody is there. */
 	if (dr_journal_read(s->journal, !s->options.lock || dr_lock_shared(s->options.lock), on_record, s, &s->damaged, err))
 		return -1;
-	return dr_stale_look_back(s, err);
+	return dr_stale_settle(s, err) || dr_stale_look_back(s, err) ? -1 : 0;
 }
 
 /* Verdicts. */
@@ -434,7 +440,7 @@ on_news(void *arg, struct dr_record *r, struct dr_err *err)
 		return 0;
 	task = dr_graph_by_id(s->plan->graph, r->task.id);
 	if (task != DR_NONE && wanted(&s->plan->graph->tasks[task])) {
-		s->seen[task] |= SEEN_NEWS;
+		s->seen[task] |= SEEN_NEWS | SEEN_MARKED;
 		s->plan->graph->tasks[task].record = r->at;
 	}
 	return 0;
@@ -469,7 +475,7 @@ dr_stale_look(struct dr_stale *s, uint32_t task, struct dr_err *err)
 			return -1;
 	}
 	if (dr_journal_at(s->journal, g->tasks[task].record, &r, err) ||
-	    dr_compare_record(&s->compare, task, &r, &why, &look, NULL, err))
+	    dr_stale_compare(s, task, &r, &why, &look, NULL, err))
 		return -1;
 	return why == DR_WHY_NOT && !look;
 }

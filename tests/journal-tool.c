@@ -132,7 +132,7 @@ static int
 list(void *arg, struct dr_record *r, struct dr_err *err)
 {
 	static const char *const names[] = { "", "run", "bye", "done", "fail", "reclaim", "forget", "tree", "barrier" };
-	static const char *const phases[] = { "", " begins", " holds", " always", " read" };
+	static const char *const phases[] = { "", " begins", " holds", " always", " read", " settled" };
 
 	(void)arg;
 	(void)err;

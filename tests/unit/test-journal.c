@@ -351,8 +351,8 @@ enum { SAMPLE = 50 };
 static void
 add_any(struct dr_journal *j, uint32_t i)
 {
-	static const uint32_t phases[] = { DR_REC_BEGINS, DR_REC_HOLDS, DR_REC_ALWAYS, DR_REC_READ };
-	struct dr_rec_barrier barrier = { .run = i, .when = 9, .id = id_of(i), .phase = phases[i / 8 % 4] };
+	static const uint32_t phases[] = { DR_REC_BEGINS, DR_REC_HOLDS, DR_REC_ALWAYS, DR_REC_READ, DR_REC_SETTLED };
+	struct dr_rec_barrier barrier = { .run = i, .when = 9, .id = id_of(i), .phase = phases[i / 8 % 5] };
 
 	switch (i % 8) {
 	case 0:
@@ -697,7 +697,7 @@ test_contradictions(void **state)
 	*n_in = *n_uses = *n_out = 0;
 	*name_len = 17;
 	forge(&b, DR_REC_DONE, 0, payload, 144); /* a name beyond its end */
-	for (uint32_t phase = 0; phase < 6; phase += 5) {
+	for (uint32_t phase = 0; phase < 7; phase += 6) {
 		memcpy(barrier + 32, &phase, sizeof(phase));
 		forge(&b, DR_REC_BARRIER, 0, barrier, sizeof(barrier)); /* no such phase */
 	}
@@ -1188,7 +1188,10 @@ test_compaction_keeps_barriers(void **state)
 	add_barrier(p, 0, DR_REC_READ, 6);
 	add_run(p->j, DR_REC_RUN, 7);
 	add_task(p->j, DR_REC_DONE, 7, 0, 0);
+	add_barrier(p, 0, DR_REC_SETTLED, 7); /* two of them, and the second one stays */
 	add_barrier(p, 0, DR_REC_READ, 7);
+	add_barrier(p, 0, DR_REC_SETTLED, 7);
+	add_barrier(p, 0, DR_REC_SETTLED, 6); /* forgotten below */
 	add_barrier(p, 0, DR_REC_READ, 8);     /* of no task */
 	add_barrier(p, 99, DR_REC_BEGINS, 0); /* of no run */
 	add_barrier(p, 99, DR_REC_HOLDS, 0);
@@ -1199,9 +1202,9 @@ test_compaction_keeps_barriers(void **state)
 	for (int again = 0; again < 2; again++) {
 		assert_int_equal(dr_journal_compact(p->j, true, &done, &p->err), 0);
 		look(p, false, &s);
-		assert_int_equal(s.n, 9 + 1000 + 1);
+		assert_int_equal(s.n, 9 + 1 + 1000 + 1);
 		assert_non_null(strstr(s.text.p, "barrier 5 3\ndone task-5\nbarrier 5 1\nbarrier 5 2\nbye 5"));
-		assert_non_null(strstr(s.text.p, "done task-7\nbarrier 0 4\nrun 1000"));
+		assert_non_null(strstr(s.text.p, "done task-7\nbarrier 0 4\nbarrier 0 5\nrun 1000"));
 		reopen(p);
 	}
 	dr_buf_free(&s.text);

@@ -818,6 +818,62 @@ flags_of(struct world *w, uint64_t at, const char *path)
 	return 0;
 }
 
+struct last_flags {
+	const char *path;
+	uint32_t flags;
+};
+
+static int
+see_flags(void *arg, struct dr_record *r, struct dr_err *err)
+{
+	struct last_flags *l = arg;
+	struct dr_rec_file f;
+
+	(void)err;
+	while (r->kind == DR_REC_DONE && dr_record_file(r, &f) > 0)
+		if (dr_str_is(f.path, l->path))
+			l->flags = f.flags;
+	return 0;
+}
+
+/* Of the last record that has the file. */
+static uint32_t
+last_flags(struct world *w, const char *path)
+{
+	struct last_flags l = { path, UINT32_MAX };
+
+	dr_journal_rewind(w->j);
+	assert_int_equal(dr_journal_read(w->j, false, see_flags, &l, NULL, &w->err), 0);
+	return l.flags;
+}
+
+/* Marked for those tasks that looked at it within the grain of its time, and for no others. */
+static void
+test_marks_end(void **state)
+{
+	struct world *w = *state;
+	int64_t made = dr_realtime() + 15 * 1000000;
+	bool recent;
+
+	put(w->disk, "tool", 3, made);
+	w->g->files[file(w, "tool")].stamp.size = DR_UNKNOWN;
+	run_task(w, A);
+	recent = dr_realtime() - made < DR_REC_RECENT_NS;
+	commit(w, "0 ");
+	if (!recent)
+		skip(); /* it took too long to tell */
+	assert_int_equal(last_flags(w, "tool"), DR_REC_HASHED | DR_REC_RECENT);
+	assert_int_equal(w->disk->hashes, 1);
+	while (dr_realtime() - made < DR_REC_RECENT_NS)
+		;
+	for (int i = 0; i < 2; i++) {
+		run_task(w, B);
+		commit(w, "1 ");
+		assert_int_equal(last_flags(w, "tool"), DR_REC_HASHED);
+		assert_int_equal(w->disk->hashes, 2);
+	}
+}
+
 static void
 change_tool(struct fake *k)
 {
@@ -1583,6 +1639,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_begin_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_input_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recent_and_hashes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rename_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_output_stolen, setup, teardown),
