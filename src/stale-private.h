@@ -117,5 +117,7 @@ int dr_stale_forget_lost(struct dr_stale *s, const struct dr_stale_lost *lost, s
 
 /* stale-refuse.c. What must not be begun: missing and unreadable inputs, outputs that stand without a record. -1 with diags. */
 int dr_stale_refuse(struct dr_stale *s, struct dr_diags *diags, struct dr_err *err);
+/* Stands an output there, of a task that is wanted and not recorded? */
+bool dr_stale_any_unrecorded(const struct dr_stale *s);
 
 #endif

@@ -191,6 +191,28 @@ refuse_links(struct dr_stale *s, struct dr_diags *diags, struct dr_err *err)
 	return 0;
 }
 
+/* Does this output stand there though nobody has recorded its task? */
+static bool
+is_unrecorded(const struct dr_stale *s, uint32_t task, uint32_t file)
+{
+	const struct dr_file *f = &s->plan->graph->files[file];
+	bool tree = f->flags & DR_FILE_TREE, dir = f->flags & DR_FILE_DIR;
+
+	return !(s->seen[task] & (SEEN_RECORD | SEEN_FORGOTTEN)) && !(f->flags & DR_FILE_ABSENT) && tree == dir;
+}
+
+bool
+dr_stale_any_unrecorded(const struct dr_stale *s)
+{
+	const struct dr_graph *g = s->plan->graph;
+
+	for (uint32_t t = 0; t < g->n_tasks; t++)
+		for (uint32_t i = 0; g->tasks[t].state != DR_UNWANTED && i < g->tasks[t].n_out; i++)
+			if (is_unrecorded(s, t, dr_graph_outputs(g, t)[i]))
+				return true;
+	return false;
+}
+
 enum { SHOWN = 5 };
 
 static void
@@ -203,12 +225,8 @@ refuse_unrecorded(struct dr_stale *s, struct dr_diags *diags)
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
 		const uint32_t *out = dr_graph_outputs(g, t);
 
-		if (g->tasks[t].state != DR_WAITING || (s->seen[t] & (SEEN_RECORD | SEEN_FORGOTTEN)))
-			continue;
 		for (uint32_t i = 0; i < g->tasks[t].n_out; i++) {
-			bool tree = g->files[out[i]].flags & DR_FILE_TREE, dir = g->files[out[i]].flags & DR_FILE_DIR;
-
-			if ((g->files[out[i]].flags & DR_FILE_ABSENT) || tree != dir)
+			if (g->tasks[t].state != DR_WAITING || !is_unrecorded(s, t, out[i]))
 				continue;
 			if (n++ < SHOWN) {
 				dr_buf_adds(&names, n > 1 ? ", " : "");

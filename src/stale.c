@@ -380,6 +380,9 @@ dr_stale_check(struct dr_plan *pl, struct dr_journal *j, struct dr_disk *disk, c
 	}
 	if (look_at_all(s, err) || stream(s, err) || end_look(s, err))
 		goto out;
+	/* What another run has given its name between the two is recorded by now, as that comes first. */
+	if (j && dr_stale_any_unrecorded(s) && dr_journal_grown(j) && stream(s, err))
+		goto out;
 	if (s->made_rows) {
 		rc = 1;
 		goto out;

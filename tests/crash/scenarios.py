@@ -266,6 +266,16 @@ task check
     sources = 2
 
 
+class Shared(Scenario):
+    """Another one makes the same beside it: each task is made by one of them, and what the killed one leaves by the other."""
+    name = 'shared'
+    passing = ('.dagrun/parts/', 'leaf/')
+    dagfile = Rounds.dagfile
+    sources = 6
+    args = ('all',)
+    beside = ('all',)
+
+
 class Compaction(Scenario):
     """So much in the journal is of the past that this run writes it anew, if the other one beside it lets it."""
     name = 'compaction'
@@ -302,4 +312,4 @@ class Compaction(Scenario):
 
 
 ALL = [c() for c in (Chain, FanIn, Rounds, Insertion, SeveralOutputs, Directory, Edit, Failing, Retries, Timeout,
-                     NoOutputs, Compaction)]
+                     NoOutputs, Shared, Compaction)]

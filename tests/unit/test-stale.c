@@ -29,6 +29,8 @@ struct fake_disk {
 	bool no_rename, no_hash;
 	uint64_t ino;
 	const char *refused_dir; /* that cannot be written to */
+	void (*meanwhile)(void *arg); /* what happens before the next fake_stat; or NULL */
+	void *arg;
 };
 
 static struct fake_file *
@@ -43,8 +45,14 @@ fake_find(struct fake_disk *k, const char *path)
 static int
 fake_stat(struct dr_disk *d, const char *path, struct dr_stamp *st, bool *dir)
 {
-	const struct fake_file *f = fake_find((struct fake_disk *)d, path);
+	struct fake_disk *k = (struct fake_disk *)d;
+	void (*meanwhile)(void *arg) = k->meanwhile;
+	const struct fake_file *f;
 
+	k->meanwhile = NULL;
+	if (meanwhile)
+		meanwhile(k->arg);
+	f = fake_find(k, path);
 	*dir = f && f->dir;
 	*st = f ? f->stamp : (struct dr_stamp){ .size = DR_ABSENT };
 	return 0;
@@ -1580,6 +1588,39 @@ what_another_run_made_meanwhile(void **state)
 	w->journal = ours;
 }
 
+/* As another run that has the journal open on its own. */
+static void
+another_makes_the_first(void *arg)
+{
+	struct world *w = arg;
+	struct dr_journal *ours = w->journal;
+
+	w->journal = NULL;
+	assert_int_equal(dr_journal_open(w->p->root, &w->journal, &w->p->err), 0);
+	make(w, place_task(w->p, "m", 0), (struct done){ .run = 2 });
+	dr_journal_close(w->journal);
+	w->journal = ours;
+}
+
+/* Another run gives an output its name between our look at the journal and that at the file. */
+static void
+recorded_while_we_looked(void **state)
+{
+	struct world *w = *state;
+	struct dr_lock *other;
+
+	inputs(w);
+	place_plan(w->p, base);
+	say_run(w, DR_REC_RUN, 2, 20);
+	other = other_lock(w, 2);
+	w->disk.meanwhile = another_makes_the_first;
+	w->disk.arg = w;
+	/* It is nobody's unrecorded file, and need not be made. */
+	expect(w, base, "m/b:NEVER m/c:NEVER all/1.1:NEVER all:NEVER");
+	assert_null(w->disk.meanwhile);
+	dr_lock_close(other);
+}
+
 /* A journal that is damaged costs work and nothing else. */
 static void
 a_damaged_record(void **state)
@@ -1877,6 +1918,7 @@ main(void)
 		TEST(run_without_an_input),
 		TEST(published_while_we_looked),
 		TEST(what_another_run_made_meanwhile),
+		TEST(recorded_while_we_looked),
 		TEST(a_damaged_record),
 		TEST(records_of_another_boot),
 		TEST(contents_after_another_boot),
