@@ -6,6 +6,7 @@
 #
 #	crash.t [--all] [--points N] [--seed N] [--workers N] [--only SCENARIO] [--at MODE:JOBS:CALL:entry|exit[:again]]
 import os
+import re
 import sys
 
 sys.dont_write_bytecode = True
@@ -74,7 +75,7 @@ def every(runs, chance):
 
 def one(runs, text):
     """As --at names it."""
-    mode, jobs, n, where, *again = text.split(':')
+    mode, jobs, n, where, again = re.fullmatch('(.+):([0-9]+):([0-9]+):(entry|exit)(:again)?', text).groups()
     for run in runs:
         if run.jobs == int(jobs):
             yield oracle.Point(run, mode, int(n), where == 'exit', bool(again))

@@ -302,7 +302,7 @@ class Run:
 
     def resume(self, kills, mode='tree'):
         """To its end; how many tasks ran twice. A killed run's fifo goes with its guardian, else with the next run that
-        has one of its own, if nobody has it open any more."""
+        has one of its own, if nobody has it open any more: orphans of a run that was killed with its guardian may."""
         killed = self.starts()
         finished = self.finished()
         args = ['-j%d' % self.jobs, '-k'] if self.s.status else ['-j%d' % self.jobs]
@@ -351,9 +351,8 @@ class Run:
             self.nobody_was_misled()
             self.is_old_or_new({**self.old, **between})
             self.nothing_is_lost()
-        n = self.resume(kills, 'tree' if p.again else p.mode)
+        n = self.resume(kills, p.mode if not p.again or p.orphans() else 'tree')
         return n if killed else None
-
 
     def attempt(self, fn):
         """How many tasks ran twice (None: nothing went wrong for dagrun), and what is wrong, or None."""
@@ -411,6 +410,10 @@ class Point:
 
     def options(self):
         return ['-n', str(self.n), *(['-x'] if self.on_exit else []), *{**MODES, **GUARDED}[self.mode]]
+
+    def orphans(self):
+        """May tasks be left that nobody but the next run ends?"""
+        return 'leave' in self.options() and self.mode not in OUTLIVED
 
     def __str__(self):
         named = self.n <= len(self.run.calls) and not self.mode.startswith('of the')
