@@ -17,8 +17,6 @@ struct dr_exporter {
 int dr_export_recipe(struct dr_exporter *x, uint32_t task);
 /* Appends where it shows that a task without outputs has run. */
 void dr_export_stamp(const struct dr_exporter *x, uint32_t task, struct dr_buf *out);
-/* Appends a path with "./" before what could be taken for an option. */
-void dr_export_path(const struct dr_exporter *x, uint32_t file, struct dr_buf *out);
 
 /* export-names.c. Why the tool cannot have a file of this name, for people; NULL: it can. */
 const char *dr_export_refuses(const struct dr_exporter *x, struct dr_str path);

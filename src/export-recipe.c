@@ -51,8 +51,9 @@ quote(struct dr_buf *out, struct dr_str s, bool first)
 	dr_buf_addc(out, '\'');
 }
 
-void
-dr_export_path(const struct dr_exporter *x, uint32_t file, struct dr_buf *out)
+/* Appends a path with "./" before what could be taken for an option. */
+static void
+add_path(const struct dr_exporter *x, uint32_t file, struct dr_buf *out)
 {
 	size_t at = out->n;
 
@@ -81,7 +82,7 @@ add_output(struct dr_exporter *x, uint32_t task, uint32_t i, bool temporary)
 
 	dr_buf_reset(&x->name);
 	dr_buf_reset(&x->text);
-	dr_export_path(x, dr_graph_outputs(g, task)[i], &x->name);
+	add_path(x, dr_graph_outputs(g, task)[i], &x->name);
 	if (temporary)
 		dr_temp_name(g->tasks[task].id, dr_buf_str(&x->name), &x->text);
 	else

@@ -8,17 +8,6 @@
 #include "arena.h"
 #include "err.h"
 
-const char *const dr_state_names[DR_STATES] = {
-	[DR_UNWANTED] = "unwanted",
-	[DR_CLEAN] = "up to date",
-	[DR_WAITING] = "waiting",
-	[DR_READY] = "ready",
-	[DR_RUNNING] = "running",
-	[DR_DONE] = "done",
-	[DR_FAILED_TASK] = "failed",
-	[DR_SKIPPED] = "skipped",
-};
-
 /* A name in the pool: its length in two bytes, its bytes, a NUL. */
 
 static struct dr_str

@@ -54,7 +54,6 @@ enum dr_state {
 	DR_SKIPPED, /* not started because of a failure below it or a stop */
 	DR_STATES
 };
-extern const char *const dr_state_names[DR_STATES];
 
 /* Why a task is to run; the first that holds, in this order. */
 enum dr_why {

@@ -85,7 +85,6 @@ int dr_items_unique(struct dr_items_maker *m);
 int dr_items_order(struct dr_items_maker *m);
 /* Room for m->it->kept, filled with all base rows if there is none yet. */
 int dr_items_keep_all(struct dr_items *it, struct dr_err *err);
-uint32_t dr_items_base_of(const struct dr_items *it, uint32_t value);
 
 /* Does a component of a pattern match a name? '?' is one character of UTF-8 (or a byte that is part of none),
  * [a-z] goes by code points, a backslash takes from the next character its meaning, a dot at the beginning is

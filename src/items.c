@@ -259,8 +259,8 @@ dr_items_base_column(const struct dr_items *it, uint32_t base, uint32_t column, 
 	dr_buf_adds(out, p);
 }
 
-uint32_t
-dr_items_base_of(const struct dr_items *it, uint32_t value)
+static uint32_t
+base_of(const struct dr_items *it, uint32_t value)
 {
 	return it->kept ? it->kept[value] : value;
 }
@@ -274,13 +274,13 @@ dr_items_values(const struct dr_items *it)
 void
 dr_items_value(const struct dr_items *it, uint32_t value, struct dr_buf *out)
 {
-	dr_items_base(it, dr_items_base_of(it, value), out);
+	dr_items_base(it, base_of(it, value), out);
 }
 
 void
 dr_items_value_column(const struct dr_items *it, uint32_t value, uint32_t column, struct dr_buf *out)
 {
-	dr_items_base_column(it, dr_items_base_of(it, value), column, out);
+	dr_items_base_column(it, base_of(it, value), column, out);
 }
 
 uint32_t

@@ -155,7 +155,7 @@ fail:
 }
 
 void
-dr_fifo_remove(struct dr_fifo *f)
+dr_fifo_close(struct dr_fifo *f)
 {
 	if (f->path[0])
 		unlink(f->path);
@@ -163,11 +163,5 @@ dr_fifo_remove(struct dr_fifo *f)
 		rmdir(f->dir);
 	f->path[0] = f->dir[0] = '\0';
 	tell(f);
-}
-
-void
-dr_fifo_close(struct dr_fifo *f)
-{
-	dr_fifo_remove(f);
 	dr_close(&f->lock);
 }

@@ -53,7 +53,6 @@ struct dr_fifo {
 /* Makes it and sweeps. 0 with *fd, open for both and not blocking, which is the caller's; or -1 with err, and nothing
  * is left. */
 int dr_fifo_make(struct dr_fifo *f, int *fd, struct dr_err *err);
-void dr_fifo_remove(struct dr_fifo *f); /* only unlink and rmdir: also from a signal handler */
 void dr_fifo_close(struct dr_fifo *f);  /* removes it, and lets go of the lock */
 
 /* A pool of our own with jobs - 1 tokens, filled in behind *pool (which outlives the server) when it is
@@ -75,7 +74,6 @@ struct dr_pool_address dr_server_address(const struct dr_server *s, enum dr_styl
 bool dr_server_started(const struct dr_server *s);
 int dr_server_child_fds(const struct dr_server *s, enum dr_style style, int *fd, int *to_r, int *to_w,
 			struct dr_err *err);
-void dr_server_remove(struct dr_server *s); /* only unlink and rmdir: also from a signal handler */
 
 /* What children are told of a pool. Neither descriptors (r -1) nor a fifo (NULL): of none. */
 struct dr_pool_address {

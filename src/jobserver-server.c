@@ -65,12 +65,6 @@ dr_server_jobs(const struct dr_server *s)
 }
 
 void
-dr_server_remove(struct dr_server *s)
-{
-	dr_fifo_remove(&s->fifo);
-}
-
-void
 dr_server_tell(struct dr_server *s, char *where, size_t size)
 {
 	s->fifo.where = where;

@@ -367,10 +367,3 @@ dr_jobserver_reconcile(struct dr_jobserver *js, bool *held)
 		*held = false;
 	return js->server ? dr_server_reconcile(js->server, js->held ? js->held - 1 : 0, held) : 0;
 }
-
-void
-dr_jobserver_remove(struct dr_jobserver *js)
-{
-	if (js->server)
-		dr_server_remove(js->server);
-}

@@ -75,8 +75,4 @@ void dr_jobserver_hidden(const struct dr_jobserver *js, enum dr_style style, int
  * dagrun that was killed leaves to do so. held NULL: they are put back all the same. */
 int64_t dr_jobserver_reconcile(struct dr_jobserver *js, bool *held);
 
-/* Removes what names the pool (our fifo and its directory); who has it open keeps it. From a signal handler
- * as well. */
-void dr_jobserver_remove(struct dr_jobserver *js);
-
 #endif

@@ -113,12 +113,19 @@ out:
 	return rc;
 }
 
+/* Of the number of different ids. */
+static uint64_t
+estimate(const struct dr_id_sample *s)
+{
+	return s->bits >= 63 ? UINT64_MAX / 4 : (uint64_t)s->n << s->bits;
+}
+
 /* Whether what was read rules out that it is worth it: each task has one live record at least. The
  * estimate errs by a few per cent. */
 static bool
 hopeless(const struct dr_journal *j)
 {
-	uint64_t tasks = dr_id_sample_estimate(&j->sample);
+	uint64_t tasks = estimate(&j->sample);
 
 	return j->n_read && (j->n_read < DEAD_MIN || j->n_read < tasks + tasks / 4 * 3);
 }
@@ -220,10 +227,4 @@ dr_id_sample_add(struct dr_id_sample *s, struct dr_hash128 id)
 	s->bits++;
 	for (uint32_t i = 0; i < SAMPLE_SLOTS; i++)
 		s->n += old[i] && in_sample(old[i], s->bits) && sample_put(s->slots, old[i]);
-}
-
-uint64_t
-dr_id_sample_estimate(const struct dr_id_sample *s)
-{
-	return s->bits >= 63 ? UINT64_MAX / 4 : (uint64_t)s->n << s->bits;
 }

@@ -123,6 +123,5 @@ int dr_journal_check_header(int fd, struct dr_err *err);
 void dr_journal_make_header(struct dr_journal_header *h);
 
 void dr_id_sample_add(struct dr_id_sample *s, struct dr_hash128 id);
-uint64_t dr_id_sample_estimate(const struct dr_id_sample *s); /* of the number of different ids */
 
 #endif

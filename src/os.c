@@ -278,23 +278,6 @@ dr_dup_above(int fd, int min)
 	return fcntl(fd, F_DUPFD_CLOEXEC, min);
 }
 
-int
-dr_private_dir(const char *prefix, char *path, size_t size, struct dr_err *err)
-{
-	const char *tmp = getenv("TMPDIR");
-	int n;
-
-	/* A relative one would mean another place to a child that works elsewhere. */
-	if (!tmp || tmp[0] != '/')
-		tmp = "/tmp";
-	n = snprintf(path, size, "%s/%sXXXXXX", tmp, prefix);
-	if (n < 0 || (size_t)n >= size)
-		return dr_err_sys(err, ENAMETOOLONG, "make a directory in %s", tmp);
-	if (!mkdtemp(path))
-		return dr_err_sys(err, errno, "make a directory in %s", tmp);
-	return 0;
-}
-
 void
 dr_boot(struct dr_boot *b)
 {

@@ -44,9 +44,6 @@ bool dr_no_room(int dirfd, const char *path, struct dr_buf *out);
 void dr_close(int *fd); /* closes and sets to -1; -1 is fine; keeps errno */
 /* dup to a descriptor >= min, close-on-exec; -1 with errno. */
 int dr_dup_above(int fd, int min);
-/* A directory of our own, mode 0700, below $TMPDIR (if that is absolute) or /tmp; path is filled (with its
- * NUL). 0 or -1 with err. */
-int dr_private_dir(const char *prefix, char *path, size_t size, struct dr_err *err);
 
 /* Which start of the machine this is: a power cut lies between two that differ. */
 struct dr_boot {

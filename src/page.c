@@ -9,8 +9,8 @@
 #include "os.h"
 #include "page-text.h"
 
-void
-dr_page_lines(struct dr_page *p, const char *const *lines)
+static void
+add_lines(struct dr_page *p, const char *const *lines)
 {
 	for (; *lines; lines++)
 		dr_buf_adds(p->out, *lines);
@@ -36,7 +36,7 @@ dr_page_begin(struct dr_page *p, struct dr_buf *out, const char *title)
 		    p->nonce);
 	dr_buf_adds(&p->text, title);
 	dr_page_put(p, "<title>", "</title>\n<style>\n");
-	dr_page_lines(p, dr_page_css);
+	add_lines(p, dr_page_css);
 	dr_buf_adds(out, "</style>\n</head>\n<body>\n");
 }
 
@@ -74,7 +74,7 @@ dr_page_end(struct dr_page *p, const char *const *const *scripts)
 	add_data(p);
 	dr_buf_addf(p->out, "<script nonce=\"%s\">\n\"use strict\";\n", p->nonce);
 	for (; *scripts; scripts++)
-		dr_page_lines(p, *scripts);
+		add_lines(p, *scripts);
 	dr_buf_adds(p->out, "</script>\n</body>\n</html>\n");
 	p->out->failed |= p->data.failed || p->text.failed;
 	dr_buf_free(&p->data);

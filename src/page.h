@@ -20,8 +20,6 @@ void dr_page_begin(struct dr_page *p, struct dr_buf *out, const char *title);
 /* The data, the scripts (each as in page-text.h, ended by NULL), and the end. The page is free of memory
  * then. */
 void dr_page_end(struct dr_page *p, const char *const *const *scripts);
-/* Lines as they are. */
-void dr_page_lines(struct dr_page *p, const char *const *lines);
 
 /* Appends for text and attributes: what HTML has for itself in other words, control characters and bytes that
  * are no UTF-8 as in dr_buf_escape. */

@@ -249,19 +249,9 @@ dr_progress_estimate(struct dr_progress *p, int64_t now)
 	return eta;
 }
 
-/* How much it may be otherwise is said when that is neither next to nothing nor about all there is. */
-void
-dr_progress_add_eta(struct dr_buf *out, const struct dr_progress_eta *eta, bool utf8)
-{
-	dr_progress_add_left(out, eta->seconds);
-	if (eta->error < 1 || eta->error < eta->seconds / 30 || eta->error > eta->seconds)
-		return;
-	dr_buf_adds(out, utf8 ? " ± " : " +- ");
-	dr_progress_add_left(out, eta->error);
-}
-
-void
-dr_progress_add_left(struct dr_buf *out, double seconds)
+/* Appends "12m", "4h05m": no finer than a guess is. */
+static void
+add_left(struct dr_buf *out, double seconds)
 {
 	uint64_t s = seconds < 1 ? 1 : seconds > 1e9 ? 1000000000 : (uint64_t)(seconds + 0.5);
 
@@ -273,4 +263,15 @@ dr_progress_add_left(struct dr_buf *out, double seconds)
 		dr_buf_addf(out, "%" PRIu64 "h%02" PRIu64 "m", (s + 30) / 3600, (s + 30) % 3600 / 60);
 	else
 		dr_buf_addf(out, "%" PRIu64 " days", (s + 43200) / 86400);
+}
+
+/* How much it may be otherwise is said when that is neither next to nothing nor about all there is. */
+void
+dr_progress_add_eta(struct dr_buf *out, const struct dr_progress_eta *eta, bool utf8)
+{
+	add_left(out, eta->seconds);
+	if (eta->error < 1 || eta->error < eta->seconds / 30 || eta->error > eta->seconds)
+		return;
+	dr_buf_adds(out, utf8 ? " ± " : " +- ");
+	add_left(out, eta->error);
 }

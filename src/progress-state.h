@@ -110,8 +110,6 @@ struct dr_progress_eta {
 struct dr_progress_eta dr_progress_estimate(struct dr_progress *p, int64_t now);
 /* Appends "4h05m ± 11m". */
 void dr_progress_add_eta(struct dr_buf *out, const struct dr_progress_eta *eta, bool utf8);
-/* Appends "12m", "4h05m": no finer than a guess is. */
-void dr_progress_add_left(struct dr_buf *out, double seconds);
 
 /* progress-json.c: events, an object a line. */
 void dr_progress_write(struct dr_progress *p, const char *text, size_t n); /* to its descriptor, told about to `writing` */

@@ -143,7 +143,6 @@ dr_try_took(const struct dr_report_try *t)
 int dr_report_page(struct dr_report_view *v, struct dr_buf *out, struct dr_err *err);
 /* A cell of the scratch text. `key` is what the rows are sorted by. */
 void dr_report_cell(struct dr_page *p, double key);
-void dr_report_name_cell(struct dr_report_view *v, uint32_t task);
 void dr_report_time_cell(struct dr_page *p, int64_t ns);
 /* The head of a table that can be sorted; heads end with a NULL, one that begins with '<' is of text. */
 void dr_report_table(struct dr_page *p, const char *caption, const char *const *heads);

@@ -26,8 +26,8 @@ dr_report_time_cell(struct dr_page *p, int64_t ns)
 	dr_report_cell(p, (double)ns / 1000);
 }
 
-void
-dr_report_name_cell(struct dr_report_view *v, uint32_t task)
+static void
+name_cell(struct dr_report_view *v, uint32_t task)
 {
 	dr_plan_task_name(v->plan, task, &v->page.text);
 	dr_page_put(&v->page, "<th scope=\"row\" class=\"name\">", "</th>");
@@ -76,7 +76,7 @@ path_row(struct dr_report_view *v, const struct dr_path_step *s)
 	struct dr_page *p = &v->page;
 
 	dr_buf_adds(p->out, "<tr>");
-	dr_report_name_cell(v, s->task);
+	name_cell(v, s->task);
 	dr_report_time_cell(p, last->end - first->start);
 	dr_report_time_cell(p, s->wait);
 	dr_report_time_cell(p, last->end);
@@ -132,7 +132,7 @@ slow_row(struct dr_report_view *v, uint32_t try)
 	struct dr_page *p = &v->page;
 
 	dr_buf_adds(p->out, "<tr>");
-	dr_report_name_cell(v, t->task);
+	name_cell(v, t->task);
 	dr_buf_addstr(&p->text, v->plan->pipeline->stages[stage].name);
 	dr_page_put(p, "<td class=\"left\">", "</td>");
 	dr_report_time_cell(p, took);

@@ -119,8 +119,9 @@ disk_fits(const struct dr_claims *c, uint32_t task)
 	return left > 0 && c->disk[volume] <= left && disk_of(c, task) <= left - c->disk[volume];
 }
 
-bool
-dr_claims_fit(struct dr_claims *c, const struct dr_slots *slots, uint32_t task, int64_t now)
+/* Is there enough for it, beside what runs? Tasks that claim nothing always fit. */
+static bool
+fits(struct dr_claims *c, const struct dr_slots *slots, uint32_t task, int64_t now)
 {
 	if (!claims(c, task))
 		return true;
@@ -135,7 +136,7 @@ dr_claims_hold(struct dr_claims *c, const struct dr_slots *slots, uint32_t task,
 		return false;
 	if (c->blocked.n || c->admitted != DR_NONE || (gathering != DR_NONE && claims(c, gathering)))
 		return true;
-	return !dr_claims_fit(c, slots, task, now);
+	return !fits(c, slots, task, now);
 }
 
 void
@@ -162,7 +163,7 @@ any_that_fits(struct dr_claims *c, const struct dr_slots *slots, int64_t now)
 	uint32_t best = DR_NONE, task;
 
 	for (uint32_t i = 0; i < c->blocked.n; i++)
-		if (dr_claims_fit(c, slots, c->blocked.v[i], now) &&
+		if (fits(c, slots, c->blocked.v[i], now) &&
 		    (best == DR_NONE || dr_ready_before(&c->blocked, c->blocked.v[i], c->blocked.v[best])))
 			best = i;
 	if (best == DR_NONE)
@@ -179,7 +180,7 @@ dr_claims_admit(struct dr_claims *c, const struct dr_slots *slots, int64_t now)
 
 	if (task == DR_NONE || c->admitted != DR_NONE)
 		return DR_NONE;
-	if (dr_claims_fit(c, slots, task, now))
+	if (fits(c, slots, task, now))
 		dr_ready_pop(&c->blocked);
 	else
 		task = slots->n_running ? DR_NONE : any_that_fits(c, slots, now);

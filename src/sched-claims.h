@@ -31,8 +31,6 @@ struct dr_claims {
 int dr_claims_init(struct dr_claims *c, const struct dr_graph *g, const struct dr_sched_options *o);
 void dr_claims_free(struct dr_claims *c);
 
-/* Is there enough for it, beside what runs? Tasks that claim nothing always fit. */
-bool dr_claims_fit(struct dr_claims *c, const struct dr_slots *slots, uint32_t task, int64_t now);
 /* Must this task, the first of its queue, wait here? gathering: a task that is to start before it, or DR_NONE. */
 bool dr_claims_hold(struct dr_claims *c, const struct dr_slots *slots, uint32_t task, uint32_t gathering, int64_t now);
 void dr_claims_block(struct dr_claims *c, uint32_t task);

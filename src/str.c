@@ -24,15 +24,6 @@ dr_str_is(struct dr_str a, const char *s)
 	return dr_str_eq(a, dr_str(s));
 }
 
-int
-dr_str_cmp(struct dr_str a, struct dr_str b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int rc = n ? memcmp(a.p, b.p, n) : 0;
-
-	return rc ? rc : (a.n > b.n) - (a.n < b.n);
-}
-
 char *
 dr_buf_room(struct dr_buf *b, size_t n)
 {

@@ -18,7 +18,6 @@ struct dr_str {
 struct dr_str dr_str(const char *s); /* of a C string; NULL gives an empty one */
 bool dr_str_eq(struct dr_str a, struct dr_str b);
 bool dr_str_is(struct dr_str a, const char *s);
-int dr_str_cmp(struct dr_str a, struct dr_str b); /* bytewise, shorter first */
 
 /* A growing buffer; zeroed is empty and valid. When memory runs out `failed` is set and stays set, further
  * additions do nothing, and whoever made the buffer checks once at the end. p is NUL-terminated behind n

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "os.h"
+#include "private-dir.h"
 
 struct place {
 	char path[4096];
@@ -17,7 +18,7 @@ setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
-	if (!p || dr_private_dir("dagrun-unit-", p->path, sizeof(p->path), NULL))
+	if (!p || private_dir("dagrun-unit-", p->path, sizeof(p->path)))
 		return -1;
 	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*state = p;

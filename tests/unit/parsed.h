@@ -8,6 +8,7 @@
 #include "err.h"
 #include "os.h"
 #include "parse.h"
+#include "private-dir.h"
 
 struct place {
 	char path[256];
@@ -22,7 +23,7 @@ setup(void **state)
 {
 	struct place *pl = calloc(1, sizeof(*pl));
 
-	if (!pl || dr_private_dir("dagrun-parse-", pl->path, sizeof(pl->path), NULL))
+	if (!pl || private_dir("dagrun-parse-", pl->path, sizeof(pl->path)))
 		return -1;
 	pl->fd = open(pl->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*state = pl;

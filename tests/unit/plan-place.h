@@ -20,6 +20,7 @@
 #include "os.h"
 #include "parse.h"
 #include "plan.h"
+#include "private-dir.h"
 
 enum { PLACE_TARGETS = 8 };
 
@@ -44,7 +45,7 @@ place_setup(void **state)
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	assert_int_equal(dr_private_dir("test-plan", p->path, sizeof(p->path), &p->err), 0);
+	assert_int_equal(private_dir("test-plan", p->path, sizeof(p->path)), 0);
 	p->root = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(p->root >= 0);
 	p->options.origin = 1;

@@ -9,6 +9,7 @@
 #include "disk.h"
 #include "err.h"
 #include "os.h"
+#include "private-dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,10 +29,9 @@ static int
 setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	struct dr_err err;
 
 	assert_non_null(p);
-	assert_int_equal(dr_private_dir("test-disk", p->path, sizeof(p->path), &err), 0);
+	assert_int_equal(private_dir("test-disk", p->path, sizeof(p->path)), 0);
 	p->root = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(p->root >= 0);
 	p->d = dr_disk_real(p->root);

@@ -614,17 +614,6 @@ median_of_a_stage(void **state)
 	dr_graph_free(g);
 }
 
-static void
-states_have_names(void **state)
-{
-	(void)state;
-	for (uint32_t i = 0; i < DR_STATES; i++) {
-		assert_non_null(dr_state_names[i]);
-		for (uint32_t k = 0; k < i; k++)
-			assert_string_not_equal(dr_state_names[i], dr_state_names[k]);
-	}
-}
-
 int
 main(void)
 {
@@ -646,7 +635,6 @@ main(void)
 		cmocka_unit_test(ready_and_waiting),
 		cmocka_unit_test(longest_paths),
 		cmocka_unit_test(median_of_a_stage),
-		cmocka_unit_test(states_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

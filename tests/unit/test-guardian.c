@@ -20,6 +20,7 @@
 #include "err.h"
 #include "guardian.h"
 #include "os.h"
+#include "private-dir.h"
 #include "spawn.h"
 #include "under-valgrind.h"
 
@@ -306,7 +307,7 @@ test_removes_our_pool(void **state)
 
 	(void)state;
 	open_bed(&b);
-	assert_int_equal(dr_private_dir("test-guardian-", dir, sizeof(dir), NULL), 0);
+	assert_int_equal(private_dir("test-guardian-", dir, sizeof(dir)), 0);
 	snprintf(fifo, sizeof(fifo), "%s/pool", dir);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	killed(&b, name_dir, dir);

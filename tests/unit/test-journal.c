@@ -9,6 +9,7 @@
 #include "err.h"
 #include "journal.h"
 #include "os.h"
+#include "private-dir.h"
 #include "under-valgrind.h"
 
 #include <errno.h>
@@ -48,7 +49,7 @@ setup(void **state)
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	assert_int_equal(dr_private_dir("test-journal", p->path, sizeof(p->path), &p->err), 0);
+	assert_int_equal(private_dir("test-journal", p->path, sizeof(p->path)), 0);
 	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(p->dir >= 0);
 	reopen(p);

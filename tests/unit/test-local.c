@@ -26,6 +26,7 @@
 #include "os.h"
 #include "parse.h"
 #include "plan.h"
+#include "private-dir.h"
 #include "sched.h"
 #include "spawn.h"
 
@@ -241,7 +242,7 @@ bed_new(const char *dagfile)
 	assert_non_null(b);
 	dr_spawn_remember();
 	b->tok = (struct dr_tokens){ take, give, may_start };
-	assert_int_equal(dr_private_dir("dagrun-test-", b->dir, sizeof(b->dir), &err), 0);
+	assert_int_equal(private_dir("dagrun-test-", b->dir, sizeof(b->dir)), 0);
 	b->root = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(mkdirat(b->root, ".dagrun", 0777), 0);
 	b->state = openat(b->root, ".dagrun", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -8,6 +8,7 @@
 
 #include "dagrun.h"
 #include "os.h"
+#include "private-dir.h"
 #include "str.h"
 
 #include <fcntl.h>
@@ -253,7 +254,7 @@ check_made(const char *dir, bool again, uint64_t fails)
 static void
 prepare(char *dir, size_t size, bool again)
 {
-	assert_int_equal(dr_private_dir("test-nomem", dir, size, NULL), 0);
+	assert_int_equal(private_dir("test-nomem", dir, size), 0);
 	fill(dir);
 	if (!again)
 		return;

@@ -308,37 +308,6 @@ descriptors(void **state)
 }
 
 static void
-private_dir_is_private(void **state)
-{
-	const struct place *p = *state;
-	struct dr_err err;
-	struct stat st;
-	char a[4096], *old = getenv("TMPDIR");
-
-	old = old ? strdup(old) : NULL;
-	assert_int_equal(setenv("TMPDIR", p->path, 1), 0);
-	assert_int_equal(dr_private_dir("pre.", a, sizeof(a), &err), 0);
-	assert_memory_equal(a, p->path, strlen(p->path));
-	assert_memory_equal(a + strlen(p->path), "/pre.", 5);
-	assert_int_equal(stat(a, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0700);
-	assert_int_equal(dr_private_dir("pre.", a, 10, &err), -1);
-	assert_int_equal(err.sys, ENAMETOOLONG);
-	assert_int_equal(setenv("TMPDIR", "/nonexistent/place", 1), 0);
-	assert_int_equal(dr_private_dir("pre.", a, sizeof(a), &err), -1);
-	assert_int_equal(err.sys, ENOENT);
-	assert_int_equal(setenv("TMPDIR", "relative", 1), 0);
-	assert_int_equal(dr_private_dir("pre.", a, sizeof(a), &err), 0);
-	assert_memory_equal(a, "/tmp/pre.", 9);
-	assert_int_equal(dr_remove_tree(AT_FDCWD, a), 0);
-	if (old)
-		setenv("TMPDIR", old, 1);
-	else
-		unsetenv("TMPDIR");
-	free(old);
-}
-
-static void
 what_the_machine_has(void **state)
 {
 	double load = -1;
@@ -376,7 +345,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(remove_a_deep_tree_with_few_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(remove_what_may_not_be_written_to, setup, teardown),
 		cmocka_unit_test_setup_teardown(descriptors, setup, teardown),
-		cmocka_unit_test_setup_teardown(private_dir_is_private, setup, teardown),
 		cmocka_unit_test(what_the_machine_has),
 		cmocka_unit_test(signals_have_names),
 	};

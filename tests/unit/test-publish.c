@@ -10,6 +10,7 @@
 #include "lock.h"
 #include "os.h"
 #include "plan-values.h"
+#include "private-dir.h"
 #include "publish.h"
 
 #include <errno.h>
@@ -450,7 +451,7 @@ setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	assert_int_equal(dr_private_dir("test-publish", w->path, sizeof(w->path), &w->err), 0);
+	assert_int_equal(private_dir("test-publish", w->path, sizeof(w->path)), 0);
 	w->dir = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(w->dir >= 0);
 	w->disk = mmap(NULL, sizeof(*w->disk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
