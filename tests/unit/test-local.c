@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,6 +210,24 @@ plan(struct bed *b, const char *dagfile)
 	}
 }
 
+/* Of no other copy of this test: what a run has started and somebody finds is ended. */
+static uint64_t
+run_id(void)
+{
+	return 0xabc0000000000000 | (uint64_t)getpid();
+}
+
+/* The log of the run. */
+static void
+read_log(const struct bed *b, struct dr_buf *log)
+{
+	struct dr_err err;
+	char name[32];
+
+	snprintf(name, sizeof(name), "log/%016" PRIx64, run_id());
+	assert_int_equal(dr_slurp(b->state, name, log, &err), 0);
+}
+
 static struct dr_local_options
 local_options(struct bed *b)
 {
@@ -220,7 +239,7 @@ local_options(struct bed *b)
 		.lock = b->lock,
 		.root = b->root,
 		.state_dir = b->state,
-		.run = 0xabc,
+		.run = run_id(),
 		.envp = environ,
 		.sync = DR_SYNC_TARGET,
 		.grace = 50 * MS,
@@ -389,10 +408,9 @@ output_is_kept(void **state)
 				"task b\n  uses = x\n  run = echo second\n"
 				"task x\n  out = x\n  run = touch {out}\n");
 	struct dr_buf log = { 0 };
-	struct dr_err err;
 
 	(void)state;
-	assert_int_equal(dr_slurp(b->state, "log/0000000000000abc", &log, &err), 0);
+	read_log(b, &log);
 	assert_string_equal(dr_buf_cstr(&b->seen[0].out), "to out\n");
 	assert_string_equal(dr_buf_cstr(&b->seen[0].err), "to err\n");
 	assert_int_equal(b->seen[0].last.outcome.log_len, 14);
@@ -427,11 +445,10 @@ much_output(void **state)
 	struct bed *b = run_all("task a\n  run = seq 1 400000; seq 5 300000 >&2\n");
 	const struct seen *s = &b->seen[0];
 	struct dr_buf log = { 0 };
-	struct dr_err err;
 
 	(void)state;
 	assert_true(s->out.n > 1500000 && s->err.n > 1500000);
-	assert_int_equal(dr_slurp(b->state, "log/0000000000000abc", &log, &err), 0);
+	read_log(b, &log);
 	assert_int_equal(s->last.outcome.log_len, s->out.n + s->err.n);
 	assert_int_equal(s->last.outcome.log_at + s->last.outcome.log_len, log.n);
 	assert_memory_equal(log.p + s->last.outcome.log_at, s->out.p, s->out.n);
@@ -668,7 +685,7 @@ environment(void **state)
 
 	(void)state;
 	for (uint32_t t = 0; t < 3; t++) {
-		snprintf(want, sizeof(want), "one stage <%c> 0000000000000abc\n", 'x' + (int)t);
+		snprintf(want, sizeof(want), "one stage <%c> %016" PRIx64 "\n", 'x' + (int)t, run_id());
 		assert_string_equal(dr_buf_cstr(&b->seen[t].out), want);
 	}
 	assert_string_equal(dr_buf_cstr(&b->seen[3].out), "one margin\n");
