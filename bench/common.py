@@ -24,6 +24,23 @@ def missing(names, o):
     return [{'peer': name, 'word': 'not here'} for name in names if not peers.here(name)]
 
 
+def sizes(o, usual, large=None):
+    """Those asked for, or those that the goals speak of, or such as take no more than a minute or two."""
+    return o.sizes or (o.large and large) or usual
+
+
+def too_long(o, groups, n):
+    """Peers that would take longer than --most with n tasks, by what they took with the most so far: name: word."""
+    out = {}
+    for row in groups[-1]['rows'] if groups else []:
+        expected = row.get('wall', 0) / groups[-1]['n'] * n
+        if expected > o.most:
+            out[row['peer']] = 'would take %d minutes' % round(expected / 60)
+        elif row['word'].startswith('would'):
+            out[row['peer']] = row['word']
+    return out
+
+
 def directory(o, name):
     path = os.path.join(o.scratch, name)
     os.mkdir(path)

@@ -60,7 +60,9 @@ def in_turns(peers, rounds, timer, slow):
         cost, why = timer.run(peer.argv, peer.cwd, peer.stdin)
         if cost is None:
             results[peer.name].word = why
+            say('  %s: %s' % (peer.name, why))
             continue
+        say('  %s: %.3g s' % (peer.name, cost[0]))
         digests[peer.name] = peer.digest()
         if cost[0] > slow:
             results[peer.name].add(*cost)
@@ -68,7 +70,9 @@ def in_turns(peers, rounds, timer, slow):
         else:
             left.append(peer)
     agree(digests, results)
-    for _ in range(rounds):
+    for i in range(rounds):
+        if left:
+            say('  round %d of %d' % (i + 1, rounds))
         for peer in left:
             peer.prepare()
             cost, why = timer.run(peer.argv, peer.cwd, peer.stdin)

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import time
 
+import measure
 import peers
-from common import directory
+from common import directory, sizes
 
 
 def timed(o, cwd, argv, rounds):
@@ -91,7 +92,8 @@ def plan(o):
     """dagrun -n: everything up to the first start. At a tenth as well: a cost that grows linearly is the same a task."""
     facts = []
     for name, text, largest in SHAPES:
-        for n in o.sizes or [largest // 10, largest]:
+        for n in sizes(o, [largest // 10, largest]):
+            measure.say('plan: %s, N = %d' % (name, n))
             cwd = directory(o, 'plan')
             dagfile, tasks = text(n)
             peers.write(cwd, 'Dagfile', dagfile)

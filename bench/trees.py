@@ -9,7 +9,7 @@ import time
 
 import measure
 import peers
-from common import digest_of, directory, missing, rows, run_peers
+from common import digest_of, directory, missing, rows, run_peers, sizes
 from peers import Edge
 
 
@@ -59,7 +59,7 @@ def dagfile(run, join, fan_in=2, keep=False):
 
 def merge(o):
     groups = []
-    for n in o.sizes or [900]:
+    for n in sizes(o, [900]):
         cwd = directory(o, 'n%d' % n)
         sorted_inputs(cwd, n, 200)
         rounds = by_hand(n, lambda a, b: 'sort -o %s %s' % (b, a), lambda a, b: 'sort -m -o %s %s' % (b, ' '.join(a)))
@@ -141,7 +141,7 @@ def start(described, cwd):
 
 def resume(o):
     """Killed with all its children when half of the steps have begun, then run again."""
-    n = (o.sizes or [900])[0]
+    n = sizes(o, [900])[0]
     cwd = directory(o, 'resume')
     step = os.path.join(o.tools, 'step')
     sorted_inputs(cwd, n, 5)
@@ -213,7 +213,7 @@ def clean_tree(cwd, keep):
 
 def one_more(o):
     """An input more in the middle, all intermediates kept: how many merges run."""
-    n = (o.sizes or [900])[0]
+    n = sizes(o, [900])[0]
     step = os.path.join(o.tools, 'step')
     facts = []
     for fan_in in (2, 8):
@@ -287,7 +287,7 @@ class Watch(threading.Thread):
 
 
 def disk(o):
-    n, kib = (o.sizes or [256])[0], 64
+    n, kib = sizes(o, [256])[0], 64
     cwd = directory(o, 'disk')
     step = os.path.join(o.tools, 'step')
     sorted_inputs(cwd, 0, 0)

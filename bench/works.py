@@ -8,8 +8,26 @@ import peers
 import plans
 import shared
 import trees
-from common import changed, digest_of, directory, missing, rows, run_peers
+from common import changed, digest_of, directory, missing, rows, run_peers, sizes, too_long
 from peers import Edge, Peer
+
+
+def all_peers(o, cwd, text, edges, shell):
+    """Edges that do not depend on each other, and the Dagfile that says the same."""
+    goals = [e.out for e in edges]
+    return [
+        peers.dagrun(o.dagrun, cwd, text, o.jobs),
+        peers.starter(o.tools, cwd, edges, shell, o.jobs, 'vfork'),
+        peers.starter(o.tools, cwd, edges, shell, o.jobs, 'spawn'),
+        peers.make(cwd, edges, goals, o.jobs),
+        peers.bmake(cwd, edges, goals, o.jobs),
+        peers.xargs(cwd, edges, shell, o.jobs),
+        peers.ninja(cwd, edges, goals, o.jobs),
+        peers.samurai(cwd, edges, goals, o.jobs),
+        peers.parallel(cwd, edges, goals, o.jobs),
+        peers.tup(cwd, edges, goals, o.jobs),
+        peers.barrier(o.source, cwd, [edges], o.jobs),
+    ]
 
 
 # Spawn: tasks that make nothing.
@@ -25,21 +43,8 @@ def count_marks(cwd):
 
 def spawn_peers(o, cwd, n, program):
     edges = [Edge('t%d' % i, [], '%s %d' % (program, i), file=False) for i in range(1, n + 1)]
-    goals = [e.out for e in edges]
     text = 'args a\n  range = 1..%d\n\nmap m\n  each = a\n  run = %s {arg}\n' % (n, program)
-    return [
-        peers.dagrun(o.dagrun, cwd, text, o.jobs),
-        peers.starter(o.tools, cwd, edges, False, o.jobs, 'vfork'),
-        peers.starter(o.tools, cwd, edges, False, o.jobs, 'spawn'),
-        peers.make(cwd, edges, goals, o.jobs),
-        peers.bmake(cwd, edges, goals, o.jobs),
-        peers.xargs(cwd, edges, False, o.jobs),
-        peers.ninja(cwd, edges, goals, o.jobs),
-        peers.samurai(cwd, edges, goals, o.jobs),
-        peers.parallel(cwd, edges, goals, o.jobs),
-        peers.tup(cwd, edges, goals, o.jobs),
-        peers.barrier(o.source, cwd, [edges], o.jobs),
-    ]
+    return all_peers(o, cwd, text, edges, False)
 
 
 def spawn(o):
@@ -53,11 +58,14 @@ def spawn(o):
     once = changed(o, rounds=0)
     described = [d for d in spawn_peers(o, cwd, 60, mark) if d['name'] != 'tup']
     checked = {r.peer: r.word for r in run_peers(once, cwd, described, count_marks(cwd))}
-    for n in o.sizes or [1000, 5000]:
+    for n in sizes(o, [1000, 5000], [1000, 10000, 100000]):
+        measure.say('spawn, N = %d' % n)
         cwd = directory(o, 'n%d' % n)
-        described = [d for d in spawn_peers(o, cwd, n, '/bin/true') if not checked.get(d['name'])]
+        out = {name: word for name, word in checked.items() if word}
+        out.update(too_long(o, groups, n))
+        described = [d for d in spawn_peers(o, cwd, n, '/bin/true') if d['name'] not in out]
         results = run_peers(o, cwd, described, lambda: '')
-        left = [{'peer': name, 'word': word} for name, word in checked.items() if word]
+        left = [{'peer': name, 'word': word} for name, word in out.items()]
         groups.append({'title': 'N = %d' % n, 'n': n, 'rows': rows(results) + left + missing(peers.NEEDS, o)})
     return {'title': 'spawn: N independent tasks of /bin/true', 'limit': 'vfork threads', 'best_of': BEST_SPAWN,
             'goal': '≤ 0.85 × the best peer, ≤ 1.10 × the vfork threads', 'per': 'task', 'groups': groups}
@@ -77,40 +85,28 @@ def make_inputs(cwd, n):
 
 
 def map_group(o, n, shell):
+    measure.say('%s, N = %d' % ('shell' if shell else 'map', n))
     cwd = directory(o, 'n%d%s' % (n, 'shell' if shell else ''))
     make_inputs(cwd, n)
     # What needs a shell is the `&&`; the redirections alone, dagrun would do itself.
     form = 'cat %s > %s && :' if shell else 'cp %s %s'
     edges = [Edge('out/%07d.out' % i, ['in/%07d.txt' % i], form % ('in/%07d.txt' % i, 'out/%07d.out' % i))
              for i in range(1, n + 1)]
-    goals = [e.out for e in edges]
     text = '%sargs a\n  glob = in/*.txt\n\nmap m\n  each = a\n  out = out/{stem}.out\n  run = %s\n' % (
         'shell = /bin/sh -ec\n\n' if shell else '', form % ('{in}', '{out}'))
-    described = [
-        peers.dagrun(o.dagrun, cwd, text, o.jobs),
-        peers.starter(o.tools, cwd, edges, shell, o.jobs, 'vfork'),
-        peers.starter(o.tools, cwd, edges, shell, o.jobs, 'spawn'),
-        peers.make(cwd, edges, goals, o.jobs),
-        peers.bmake(cwd, edges, goals, o.jobs),
-        peers.xargs(cwd, edges, shell, o.jobs),
-        peers.ninja(cwd, edges, goals, o.jobs),
-        peers.samurai(cwd, edges, goals, o.jobs),
-        peers.parallel(cwd, edges, goals, o.jobs),
-        peers.tup(cwd, edges, goals, o.jobs),
-        peers.barrier(o.source, cwd, [edges], o.jobs),
-    ]
+    described = all_peers(o, cwd, text, edges, shell)
     results = run_peers(o, cwd, described, digest_of(cwd, 'out'))
     return {'title': 'N = %d' % n, 'n': n, 'rows': rows(results) + missing(peers.NEEDS, o)}
 
 
 def map_direct(o):
-    groups = [map_group(o, n, False) for n in o.sizes or [1000, 3000]]
+    groups = [map_group(o, n, False) for n in sizes(o, [1000, 3000])]
     return {'title': 'map: N files, `cp IN OUT` each', 'limit': 'vfork threads', 'best_of': BEST_SPAWN,
             'goal': '≤ 0.85 × the best peer, ahead of the one-thread loop', 'per': 'task', 'groups': groups}
 
 
 def map_shell(o):
-    groups = [map_group(o, n, True) for n in o.sizes or [1000, 3000]]
+    groups = [map_group(o, n, True) for n in sizes(o, [1000, 3000])]
     return {'title': 'map through sh: N files, `cat IN > OUT && :` each', 'limit': 'vfork threads',
             'best_of': BEST_SPAWN, 'goal': '≤ 0.85 × the best peer with the same shell', 'per': 'task', 'groups': groups}
 
@@ -142,6 +138,7 @@ def ninja_log(cwd, edges):
 
 
 def noop_group(o, n):
+    measure.say('noop, N = %d' % n)
     cwd = directory(o, 'n%d' % n)
     for name in ('in', 'out'):
         os.mkdir(os.path.join(cwd, name))
@@ -173,7 +170,7 @@ def noop_group(o, n):
 
 
 def noop(o):
-    groups = [noop_group(o, n) for n in o.sizes or [10000, 100000]]
+    groups = [noop_group(o, n) for n in sizes(o, [10000, 100000], [10000, 100000, 1000000])]
     return {'title': 'no-op: N outputs of N inputs, all up to date', 'limit': 'stats, 2 threads',
             'best_of': ['make', 'bmake', 'ninja', 'samurai', 'tup'],
             'goal': '≤ 1.6 × the stats on two threads at 10⁶, ≤ 0.60 × samurai', 'per': 'task', 'groups': groups}
