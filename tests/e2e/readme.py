@@ -46,8 +46,8 @@ def run(command):
     out = subprocess.run(['bash', '-c', command], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT).stdout.decode('utf-8', 'replace')
     print(out, end='', flush=True)
-    # How often a run tells where it is depends on how long it takes.
-    out = re.sub(r'^dagrun: \d+%, .*\n', '', out, flags=re.M)
+    # How often a run tells where it is depends on how long it takes; what one that was killed has finished, on when that was.
+    out = re.sub(r'^dagrun: (\d+%, |\d+ outputs? that (was|were) finished when a run died ).*\n', '', out, flags=re.M)
     return re.sub(r' *$', '', out, flags=re.M)
 
 
