@@ -172,8 +172,6 @@ enum dr_started dr_local_start(struct dr_executor *ex, uint32_t task, const stru
 			       struct dr_err *err);
 /* A thread could not start it: it is on the list of those that ended, or on its way to another try. */
 void dr_local_refused(struct dr_local_slot *s, const struct dr_err *why);
-/* Whether the system is at its limit, and not the task at fault. */
-bool dr_local_lacks_room(const struct dr_err *why);
 
 /* local-launch.c. Fills s->launch for a task that we have claimed. 0, or -1 with err; dr_local_launched is due in both cases. */
 int dr_local_prepare(struct dr_local_slot *s, uint32_t task, const struct dr_grant *g, struct dr_err *err);

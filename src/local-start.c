@@ -22,8 +22,9 @@
 /* The numbers that a shell has for this, as of waitpid. */
 #define NO_START_STATUS(why) (((why)->sys == ENOENT ? 127 : 126) << 8)
 
-bool
-dr_local_lacks_room(const struct dr_err *why)
+/* Whether the system is at its limit, and not the task at fault. */
+static bool
+lacks_room(const struct dr_err *why)
 {
 	return why->sys == EAGAIN || why->sys == ENOMEM || why->sys == EMFILE || why->sys == ENFILE;
 }
@@ -79,14 +80,14 @@ not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, const s
 		.out = -1,
 		.err = -1,
 	};
-	bool lacks_room = dr_local_lacks_room(why);
+	bool later = lacks_room(why);
 	char *full;
 
 	e.outcome.status = NO_START_STATUS(why);
 	e.outcome.end = e.outcome.start;
 	e.outcome.how = DR_REC_NO_START;
-	dr_publish_abort(l->o.publisher, task, lacks_room ? NULL : &e.outcome, NULL);
-	if (lacks_room) {
+	dr_publish_abort(l->o.publisher, task, later ? NULL : &e.outcome, NULL);
+	if (later) {
 		if (why->sys == EMFILE || why->sys == ENFILE)
 			dr_local_spare(l);
 		return DR_START_LATER;
@@ -103,7 +104,7 @@ dr_local_refused(struct dr_local_slot *s, const struct dr_err *why)
 {
 	struct dr_local *l = s->l;
 
-	l->lacking = dr_local_lacks_room(why);
+	l->lacking = lacks_room(why);
 	if (why->sys == EMFILE || why->sys == ENFILE)
 		dr_local_spare(l);
 	s->refused = true;
