@@ -125,6 +125,7 @@ struct dr_local {
 	bool proc;          /* processes can be seen */
 	bool leaving;       /* threads that come in find all of it over */
 	bool lacking;       /* the last start by a thread lacked something that the system has too little of */
+	bool unthreaded;    /* there is no room for threads beside tasks: no more are made, and those that there are leave */
 	bool watched;       /* SIGCHLD has this disposition while we are here: */
 	struct sigaction child;
 	int null, log;
@@ -184,6 +185,8 @@ int dr_local_thread(struct dr_local_slot *s, struct dr_err *err);
 void dr_local_hand_over(struct dr_local_slot *s); /* s->launch is to be started; that it fails is told by dr_local_refused */
 /* From inside the loop: what is handed over has been started, or could not be: false. */
 bool dr_local_await(struct dr_local_slot *s);
+/* They count as processes where those are limited, and tasks come first: from now on ends are found by SIGCHLD. */
+void dr_local_give_up_threads(struct dr_local *l);
 void dr_local_join(struct dr_local *l); /* the end of all threads */
 
 /* local.c: what a task leaves behind when it is over or has not started, but its temporary outputs: private

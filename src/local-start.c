@@ -107,6 +107,8 @@ dr_local_refused(struct dr_local_slot *s, const struct dr_err *why)
 	l->lacking = lacks_room(why);
 	if (why->sys == EMFILE || why->sys == ENFILE)
 		dr_local_spare(l);
+	else if (l->lacking)
+		dr_local_give_up_threads(l);
 	s->refused = true;
 	s->outcome.status = NO_START_STATUS(why);
 	s->outcome.end = dr_realtime();
@@ -123,12 +125,15 @@ launch(struct dr_local_slot *s, uint32_t task, const struct dr_grant *g, struct 
 	const struct dr_stage *stage = dr_plan_stage(l->o.plan, task);
 	/* While the system has too little of something, that is told at once, and the scheduler waits for more of it. So is the lack of a
 	 * program that is nowhere in PATH. */
-	bool here, running = false;
+	bool threaded, here = true, running = false;
 	int rc = -1;
 
-	if ((l->o.turn && dr_local_thread(s, err)) || dr_local_prepare(s, task, g, err))
+	if (l->o.turn && !l->unthreaded && dr_local_thread(s, err))
+		dr_local_give_up_threads(l);
+	threaded = l->o.turn && !l->unthreaded && s->thread.made;
+	if (dr_local_prepare(s, task, g, err))
 		goto out;
-	here = !l->o.turn || l->lacking || !strchr(s->launch.path, '/');
+	here = !threaded || l->lacking || !strchr(s->launch.path, '/');
 	s->timer = 0;
 	if (stage->timeout && dr_local_set_timeout(s, stage->timeout, err))
 		goto out;
@@ -152,7 +157,7 @@ launch(struct dr_local_slot *s, uint32_t task, const struct dr_grant *g, struct 
 out:
 	if (!running || here)
 		dr_local_launched(s);
-	if (running && l->o.turn)
+	if (running && threaded)
 		dr_local_hand_over(s);
 	else if (running)
 		dr_local_list(l, s);

@@ -65,25 +65,37 @@ see_through(struct dr_local_slot *s, struct dr_err *err)
 	return 0;
 }
 
+/* The end of its task, or why it has none. */
+static void
+come_in(struct dr_local_slot *s, const struct dr_err *why)
+{
+	if (why)
+		dr_local_refused(s, why);
+	else
+		dr_local_take_end(s->l, s);
+}
+
 static void *
 serve(void *arg)
 {
 	struct dr_local_slot *s = arg;
 	struct dr_local *l = s->l;
 	struct dr_err why;
-	bool leaving = false;
-	int rc;
+	bool over = false;
 
-	while (!leaving && next_job(&s->thread) == DR_LOCAL_SPAWN) {
-		rc = see_through(s, &why);
+	while (!over && next_job(&s->thread) == DR_LOCAL_SPAWN) {
+		uint64_t serial = s->serial;
+		int rc = see_through(s, &why);
+
 		dr_loop_enter(l->o.loop);
-		leaving = l->leaving;
-		if (!leaving && rc)
-			dr_local_refused(s, &why);
-		else if (!leaving && dr_local_runs(s))
-			dr_local_take_end(l, s);
-		if (!leaving)
+		over = l->leaving;
+		if (!over) {
+			/* Without threads ends are found by SIGCHLD, too: then that may have been first, and another task be in the slot. */
+			if (s->serial == serial && dr_local_runs(s))
+				come_in(s, rc ? &why : NULL);
 			l->o.turn(l->o.arg);
+			over = l->unthreaded && s->thread.job == DR_LOCAL_IDLE;
+		}
 		dr_loop_leave(l->o.loop);
 	}
 	return NULL;
@@ -132,6 +144,20 @@ void
 dr_local_hand_over(struct dr_local_slot *s)
 {
 	give(&s->thread, DR_LOCAL_SPAWN);
+}
+
+void
+dr_local_give_up_threads(struct dr_local *l)
+{
+	struct dr_err ignored;
+
+	if (!l->o.turn || l->unthreaded || dr_loop_signal(l->o.loop, SIGCHLD, dr_local_on_child, l, &ignored))
+		return;
+	l->unthreaded = true;
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		if (l->slots[i] && l->slots[i]->thread.made && l->slots[i]->task == DR_NONE)
+			give(&l->slots[i]->thread, DR_LOCAL_LEAVE);
+	}
 }
 
 bool
