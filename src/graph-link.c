@@ -32,6 +32,21 @@ dr_graph_by_id(const struct dr_graph *g, struct dr_hash128 id)
 	return dr_map_find(&g->id_map, &id_ops, g, id.lo, &id);
 }
 
+uint32_t
+dr_graph_by_id_near(const struct dr_graph *g, struct dr_hash128 id, uint32_t near)
+{
+	/* In this order: in order, or as two, four slots end. */
+	static const int32_t steps[] = { 1, 2, -1, 3, -2, 4 };
+
+	for (size_t i = 0; g->id_map.used && i < sizeof(steps) / sizeof(*steps); i++) {
+		uint32_t t = near + (uint32_t)steps[i];
+
+		if (t < g->n_tasks && dr_hash128_eq(g->tasks[t].id, id))
+			return t;
+	}
+	return dr_graph_by_id(g, id);
+}
+
 /* Two rows that look the same, of a stage without outputs, have one identity so far: from the second on, their number is part of
  * it. `again` counts them at the first one. */
 static int

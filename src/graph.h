@@ -140,6 +140,9 @@ int dr_graph_made(struct dr_graph *g, uint32_t task, uint32_t file, uint32_t *ot
  * from the next); -1 with err. Call once, when all tasks are there. */
 int dr_graph_link(struct dr_graph *g, uint32_t **cycle, uint32_t *n, struct dr_err *err);
 uint32_t dr_graph_by_id(const struct dr_graph *g, struct dr_hash128 id); /* DR_NONE: no such task */
+/* The same for one that is probably a little behind task `near`, as records are of tasks that ran one after the other: the table is large, and
+ * each look into it a miss of the cache. */
+uint32_t dr_graph_by_id_near(const struct dr_graph *g, struct dr_hash128 id, uint32_t near);
 
 /* A relative path without '.', '//' and a '/' at the end, '..' refused; an absolute one the same way. 0 with the result
  * appended, or -1: empty, or leaves the directory. */

@@ -46,6 +46,7 @@ struct dr_stale {
 	struct dr_stale_options options;
 	struct dr_compare compare;
 	uint16_t *seen; /* by task */
+	uint32_t near;  /* the task of the last record, or DR_NONE */
 	uint8_t *to_look_at;     /* a bit a file */
 	struct dr_look *look;    /* while it is on: files are ours after dr_look_need */
 	struct dr_rec_run *runs; /* without a farewell; once all is checked, those that are on beside us */

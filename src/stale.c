@@ -119,13 +119,14 @@ duration_ms(const struct dr_rec_task *t)
 static int
 on_done(struct dr_stale *s, struct dr_record *r, struct dr_err *err)
 {
-	uint32_t task = dr_graph_by_id(s->plan->graph, r->task.id);
+	uint32_t task = dr_graph_by_id_near(s->plan->graph, r->task.id, s->near);
 	struct dr_task *t;
 	enum dr_why why;
 	unsigned look;
 
 	if (task == DR_NONE)
 		return of_no_task(s, r, err);
+	s->near = task;
 	t = &s->plan->graph->tasks[task];
 	if (!wanted(t))
 		return 0;
@@ -225,6 +226,7 @@ stream(struct dr_stale *s, struct dr_err *err)
 	dr_stale_left_reset(s);
 	s->n_runs = 0;
 	s->records = 0;
+	s->near = DR_NONE;
 	for (uint32_t t = 0; t < g->n_tasks; t++) {
 		g->tasks[t].record = UINT64_MAX;
 		g->tasks[t].why = DR_WHY_NOT;

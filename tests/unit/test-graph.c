@@ -322,6 +322,30 @@ order_of_nothing(void **state)
 	link_all(g);
 	assert_int_equal(dr_graph_ready(g, 0, NULL), 0);
 	assert_int_equal(dr_graph_by_id(g, (struct dr_hash128){ 1, 2 }), DR_NONE);
+	assert_int_equal(dr_graph_by_id_near(g, (struct dr_hash128){ 0, 0 }, DR_NONE), DR_NONE);
+	dr_graph_free(g);
+}
+
+/* From wherever one guesses, what is found is what the table says. */
+static void
+found_from_anywhere(void **state)
+{
+	struct dr_graph *g = dr_graph_new();
+
+	(void)state;
+	for (uint32_t t = 0; t < 20; t++) {
+		char out[8];
+
+		snprintf(out, sizeof(out), "o%u", (unsigned)t);
+		task(g, 0, "", "", out);
+	}
+	link_all(g);
+	for (uint32_t t = 0; t < g->n_tasks; t++) {
+		for (uint32_t near = 0; near < g->n_tasks + 5; near++)
+			assert_int_equal(dr_graph_by_id_near(g, g->tasks[t].id, near), dr_graph_by_id(g, g->tasks[t].id));
+		assert_int_equal(dr_graph_by_id_near(g, g->tasks[t].id, DR_NONE), t);
+	}
+	assert_int_equal(dr_graph_by_id_near(g, (struct dr_hash128){ 1, 2 }, 3), DR_NONE);
 	dr_graph_free(g);
 }
 
@@ -628,6 +652,7 @@ main(void)
 		cmocka_unit_test(consumers),
 		cmocka_unit_test(order_of_a_small_graph),
 		cmocka_unit_test(order_of_nothing),
+		cmocka_unit_test(found_from_anywhere),
 		cmocka_unit_test(order_of_random_graphs),
 		cmocka_unit_test(cycles),
 		cmocka_unit_test(long_chains_on_a_small_stack),
