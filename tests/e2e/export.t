@@ -8,19 +8,11 @@ import shutil
 import subprocess
 import sys
 
-DAGRUN = os.environ['DAGRUN']
-TOP = os.getcwd()
+sys.dont_write_bytecode = True
+from harness import DAGRUN, check, run_alone, write  # noqa: E402
+
 # What both tools can have in a name
 ODD = "ab7 .-_#$%:=&@+,!~^'\"`(<>[]{}*?üß"
-
-
-class Failed(Exception):
-    pass
-
-
-def check(holds, what):
-    if not holds:
-        raise Failed(what)
 
 
 def run(argv, expect=0, **more):
@@ -29,13 +21,6 @@ def run(argv, expect=0, **more):
     check(expect is None or p.returncode == expect,
           '%s: exit %d\n%s' % (argv, p.returncode, (p.stdout + p.stderr).decode(errors='replace')[-3000:]))
     return p
-
-
-def write(path, data):
-    if os.path.dirname(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, 'wb') as f:
-        f.write(data if isinstance(data, bytes) else data.encode())
 
 
 def tree(path='.'):
@@ -446,24 +431,7 @@ def test_format_unknown():
     check(b'make, ninja or json' in run([DAGRUN, '--export=cmake'], expect=2).stderr, 'formats')
 
 
-def main():
-    for tool in ('make', 'ninja'):
-        if not shutil.which(tool):
-            print('no', tool)
-            return 77
-    bad = 0
-    for name, fn in list(globals().items()):
-        if not name.startswith('test_') or sys.argv[1:] and name[5:] not in sys.argv[1:]:
-            continue
-        os.mkdir(os.path.join(TOP, name))
-        os.chdir(os.path.join(TOP, name))
-        try:
-            fn()
-            print('ok:', name[5:], flush=True)
-        except (Failed, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
-            bad = 1
-            print('FAILED: %s: %s: %s' % (name[5:], type(e).__name__, e), flush=True)
-    return bad
-
-
-sys.exit(main())
+if not shutil.which('make') or not shutil.which('ninja'):
+    print('no make, or no ninja')
+    sys.exit(77)
+sys.exit(run_alone(globals()))

@@ -7,18 +7,10 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
-DAGRUN = os.environ['DAGRUN']
-TOP = os.getcwd()
+sys.dont_write_bytecode = True
+from harness import DAGRUN, check, run_alone  # noqa: E402
+
 ODD = ['plain', 'a b', 'x<y>&"z\'', 'back\\slash', 'ü', '日本', 'bar|semi;', '#hash', '`tick`', 'bad\udcff', 'new\nline', 'none\uffff']
-
-
-class Failed(Exception):
-    pass
-
-
-def check(holds, what):
-    if not holds:
-        raise Failed(what)
 
 
 def dagrun(*args, expect=0):
@@ -223,20 +215,4 @@ def test_format_unknown():
     dagrun('--graph=png', expect=2)
 
 
-def main():
-    bad = 0
-    for name, fn in list(globals().items()):
-        if not name.startswith('test_') or sys.argv[1:] and name[5:] not in sys.argv[1:]:
-            continue
-        os.mkdir(os.path.join(TOP, name))
-        os.chdir(os.path.join(TOP, name))
-        try:
-            fn()
-            print('ok:', name[5:], flush=True)
-        except (Failed, OSError, ValueError, KeyError, ET.ParseError, subprocess.SubprocessError) as e:
-            bad = 1
-            print('FAILED: %s: %s: %s' % (name[5:], type(e).__name__, e), flush=True)
-    return bad
-
-
-sys.exit(main())
+sys.exit(run_alone(globals()))

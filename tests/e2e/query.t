@@ -10,30 +10,10 @@ import subprocess
 import sys
 import time
 
-DAGRUN = os.environ['DAGRUN']
+sys.dont_write_bytecode = True
+from harness import DAGRUN, PATIENCE, Failed, check, equal, run_alone, write  # noqa: E402
+
 DOC = os.path.join(os.environ['srcdir'], 'doc', 'json.md')
-PATIENCE = 60
-
-
-class Failed(Exception):
-    pass
-
-
-def check(holds, what):
-    if not holds:
-        raise Failed(what)
-
-
-def equal(got, want, what):
-    if got != want:
-        raise Failed('%s: %r instead of %r' % (what, got, want))
-
-
-def write(path, text):
-    if os.path.dirname(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, 'wb') as f:
-        f.write(text if isinstance(text, bytes) else text.encode())
 
 
 def read(path):
@@ -585,20 +565,4 @@ def test_other_state():
     check('Dagfile:1' in dagrun.said, dagrun.said)
 
 
-def main():
-    top, bad = os.getcwd(), 0
-    for name, test in list(globals().items()):
-        if not name.startswith('test_') or (sys.argv[1:] and name[5:] not in sys.argv[1:]):
-            continue
-        os.mkdir(os.path.join(top, name))
-        os.chdir(os.path.join(top, name))
-        try:
-            test()
-            print('ok:', name[5:])
-        except (Failed, subprocess.TimeoutExpired, KeyError, ValueError, IndexError, TypeError) as e:
-            bad = 1
-            print('FAILED: %s: %s: %s' % (name[5:], type(e).__name__, e))
-    sys.exit(bad)
-
-
-main()
+sys.exit(run_alone(globals()))
