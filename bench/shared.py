@@ -53,4 +53,4 @@ def shared(o):
     return {'title': 'shared: N tasks of %d to %d ms, a third of them make\'s, the others of two dagruns below it; make -j%d' % (
                 SHORTEST, LONGEST, SLOTS),
             'limit': 'work / %d' % SLOTS, 'best_of': ['make'], 'goal': '≤ 1 / 0.97 of make alone', 'per': 'task',
-            'groups': [shared_group(o, n) for n in sizes(o, [1000])]}
+            'groups': [shared_group(o, n) for n in sizes(o, [300], [1000])]}

@@ -58,7 +58,7 @@ def spawn(o):
     once = changed(o, rounds=0)
     described = [d for d in spawn_peers(o, cwd, 60, mark) if d['name'] != 'tup']
     checked = {r.peer: r.word for r in run_peers(once, cwd, described, count_marks(cwd))}
-    for n in sizes(o, [1000, 5000], [1000, 10000, 100000]):
+    for n in sizes(o, [1000, 3000], [1000, 10000, 100000]):
         measure.say('spawn, N = %d' % n)
         cwd = directory(o, 'n%d' % n)
         out = {name: word for name, word in checked.items() if word}
@@ -100,13 +100,13 @@ def map_group(o, n, shell):
 
 
 def map_direct(o):
-    groups = [map_group(o, n, False) for n in sizes(o, [1000, 3000])]
+    groups = [map_group(o, n, False) for n in sizes(o, [1000, 2000], [1000, 10000])]
     return {'title': 'map: N files, `cp IN OUT` each', 'limit': 'vfork threads', 'best_of': BEST_SPAWN,
             'goal': '≤ 0.85 × the best peer, ahead of the one-thread loop', 'per': 'task', 'groups': groups}
 
 
 def map_shell(o):
-    groups = [map_group(o, n, True) for n in sizes(o, [1000, 3000])]
+    groups = [map_group(o, n, True) for n in sizes(o, [500, 1000], [1000, 3000])]
     return {'title': 'map through sh: N files, `cat IN > OUT && :` each', 'limit': 'vfork threads',
             'best_of': BEST_SPAWN, 'goal': '≤ 0.85 × the best peer with the same shell', 'per': 'task', 'groups': groups}
 
