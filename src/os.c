@@ -84,13 +84,15 @@ again(int fd, short events)
 	return poll(&p, 1, -1) >= 0 || errno == EINTR;
 }
 
-ssize_t
-dr_read_full(int fd, void *p, size_t n)
+/* at NULL: where the descriptor is. */
+static ssize_t
+read_all(int fd, void *p, size_t n, const off_t *at)
 {
 	size_t got = 0;
 
 	while (got < n) {
-		ssize_t rc = read(fd, (char *)p + got, n - got);
+		char *to = (char *)p + got;
+		ssize_t rc = at ? pread(fd, to, n - got, *at + (off_t)got) : read(fd, to, n - got);
 
 		if (rc == 0)
 			break;
@@ -103,21 +105,15 @@ dr_read_full(int fd, void *p, size_t n)
 }
 
 ssize_t
+dr_read_full(int fd, void *p, size_t n)
+{
+	return read_all(fd, p, n, NULL);
+}
+
+ssize_t
 dr_pread_full(int fd, void *p, size_t n, off_t at)
 {
-	size_t got = 0;
-
-	while (got < n) {
-		ssize_t rc = pread(fd, (char *)p + got, n - got, at + (off_t)got);
-
-		if (rc == 0)
-			break;
-		if (rc > 0)
-			got += (size_t)rc;
-		else if (!again(fd, POLLIN))
-			return -1;
-	}
-	return (ssize_t)got;
+	return read_all(fd, p, n, &at);
 }
 
 int

@@ -142,14 +142,7 @@ is_assignment(const struct splitter *sp)
 		return false;
 	if (s.n && s.p[s.n - 1] == '+')
 		s.n--;
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-		      (i && c >= '0' && c <= '9')))
-			return false;
-	}
-	return s.n > 0;
+	return dr_parse_is_variable(s);
 }
 
 static void

@@ -66,6 +66,19 @@ dr_names_free(struct dr_names *n)
 	memset(n, 0, sizeof(*n));
 }
 
+bool
+dr_parse_is_variable(struct dr_str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+		      (i && c >= '0' && c <= '9')))
+			return false;
+	}
+	return s.n > 0;
+}
+
 int
 dr_parse_grow(struct dr_parse *ps, void *v, uint32_t n, uint32_t *cap, size_t size)
 {

@@ -41,19 +41,6 @@ dr_shell_begin_word(struct dr_frame *f, struct dr_shell_scan *s)
 	dr_buf_reset(&s->word);
 }
 
-static bool
-is_identifier(struct dr_str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-		      (i && c >= '0' && c <= '9')))
-			return false;
-	}
-	return s.n > 0;
-}
-
 /* A byte of the word without quotes. */
 void
 dr_shell_add(struct dr_shell_scan *s, char c)
@@ -66,7 +53,7 @@ dr_shell_add(struct dr_shell_scan *s, char c)
 	if (c == '=' && f->plain && f->constant) {
 		if (so_far.n && so_far.p[so_far.n - 1] == '+')
 			so_far.n--;
-		f->assign = f->assign || is_identifier(so_far);
+		f->assign = f->assign || dr_parse_is_variable(so_far);
 	}
 	/* `[[` is a word of its own; what else begins so is seen when it is taken for a program. */
 	if (strchr("*?~", c) || (c == '[' && so_far.n && so_far.p[0] != '['))

@@ -176,17 +176,10 @@ check_suffix(struct dr_stage_reader *g, const struct dr_key *k, struct dr_str su
 void
 dr_parse_check_env_name(struct dr_parse *ps, const struct dr_key *k, struct dr_str name)
 {
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.p[i];
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-		    (i && c >= '0' && c <= '9'))
-			continue;
+	if (name.n && !dr_parse_is_variable(name))
 		dr_lex_error(ps->p, ps->diags, k->pos,
 			     "'%.*s' is no name of a variable: that is letters, digits and '_'", (int)name.n,
 			     name.p);
-		return;
-	}
 }
 
 /* Room for the input or output; the one without a name comes first. */

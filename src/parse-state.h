@@ -98,6 +98,8 @@ uint32_t dr_names_find(const struct dr_names *n, struct dr_str name); /* its ind
 int dr_names_add(struct dr_names *n, struct dr_str name, struct dr_pos pos);
 void dr_names_clear(struct dr_names *n);
 void dr_names_free(struct dr_names *n);
+/* Is it a name that a variable of a shell can have? */
+bool dr_parse_is_variable(struct dr_str s);
 /* Room for one more of *v, which has n elements of `size` bytes in the arena. 0, or -1 with nomem set. */
 int dr_parse_grow(struct dr_parse *ps, void *v, uint32_t n, uint32_t *cap, size_t size);
 /* A C string in the arena; "" when there is no memory. */

@@ -16,6 +16,7 @@
 #include "err.h"
 #include "items.h"
 #include "os.h"
+#include "private-dir.h"
 
 /* What is made of generators: records, products, and what shapes them. The globs, ranges, lines and commands
  * that they begin with are in test-items. */
@@ -23,7 +24,7 @@
 enum { ARGS = 4, WHERE = 3 };
 
 struct place {
-	char path[64];
+	char path[4096];
 	int fd;
 	struct dr_pipeline pipeline;
 	struct dr_source source;
@@ -42,12 +43,8 @@ setup(void **state)
 {
 	static const char *const names[ARGS] = { "a", "b", "c", "d" };
 	struct place *p = calloc(1, sizeof(*p));
-	const char *tmp = getenv("TMPDIR");
 
-	if (!p)
-		return -1;
-	snprintf(p->path, sizeof(p->path), "%s/dr-rows-XXXXXX", tmp && strlen(tmp) < 32 ? tmp : "/tmp");
-	if (!mkdtemp(p->path))
+	if (!p || private_dir("dr-rows-", p->path, sizeof(p->path)))
 		return -1;
 	p->fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	p->source = (struct dr_source){ .name = "Dagfile", .text = DR_STR("args x\n  rows = here\n") };

@@ -19,10 +19,11 @@
 #include "items-table.h"
 #include "items.h"
 #include "os.h"
+#include "private-dir.h"
 
 /* A directory of the test's own, and the pieces of a pipeline with one args. */
 struct place {
-	char path[64];
+	char path[4096];
 	int fd, input;
 	struct dr_pipeline pipeline;
 	struct dr_source source;
@@ -37,12 +38,8 @@ setup(void **state)
 {
 	static const char *const shell[] = { "/bin/sh", "-ec" };
 	struct place *p = calloc(1, sizeof(*p));
-	const char *tmp = getenv("TMPDIR");
 
-	if (!p)
-		return -1;
-	snprintf(p->path, sizeof(p->path), "%s/dr-items-XXXXXX", tmp && strlen(tmp) < 32 ? tmp : "/tmp");
-	if (!mkdtemp(p->path))
+	if (!p || private_dir("dr-items-", p->path, sizeof(p->path)))
 		return -1;
 	p->fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	p->input = -1;
@@ -257,7 +254,7 @@ static void
 paths_are_normal(void **state)
 {
 	struct place *p = *state;
-	char word[128], rows[256];
+	char word[4200], rows[8400];
 	int sub;
 
 	files(p, "in/a.txt in/b.txt sub/");
