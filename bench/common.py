@@ -35,7 +35,7 @@ def too_long(o, groups, n):
     for row in groups[-1]['rows'] if groups else []:
         expected = row.get('wall', 0) / groups[-1]['n'] * n
         if expected > o.most:
-            out[row['peer']] = 'would take %d minutes' % round(expected / 60)
+            out[row['peer']] = 'would take %d s' % expected
         elif row['word'].startswith('would'):
             out[row['peer']] = row['word']
     return out
