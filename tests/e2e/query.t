@@ -306,6 +306,7 @@ task slow
     try:
         d = wait_for('the last task', lambda: (lambda d: d['runs'] and d['runs'][0]['running'] and
                                                d['runs'][0]['tasks']['running'] == 1 and
+                                               d['runs'][0]['running'][0]['pid'] and
                                                d['runs'][0]['tasks']['done'] == 3 and d)(ask('--status')))
         r = d['runs'][0]
         equal((d['now'], r['state'], r['pid'], r['slots']), (None, 'running', p.pid, 2), 'a run')
