@@ -4,7 +4,8 @@
 # evenly spread; --all: with -j1 every one, with -j4 many.
 # Under the sanitizers, which make everything many times slower, a tenth of the points.
 #
-#	crash.t [--all] [--points N] [--seed N] [--workers N] [--only SCENARIO] [--at MODE:JOBS:CALL:entry|exit[:again]]
+#	crash.t [--all] [--points N] [--seed N] [--workers N] [--only SCENARIO] [--jobs 1|4]
+#		[--at MODE:JOBS:CALL:entry|exit[:again]]
 import os
 import re
 import sys
@@ -36,7 +37,7 @@ def begins(run):
 
 
 def telling(run, mode, call):
-    """The first from there on, and else the last, that changes what a resume finds: in most of the others there is nothing new."""
+    """The first from there on, and else the last, that changes what a resume finds: most of the others find nothing new."""
     if mode.startswith('of the guardian'):
         return call
     which = [i + 1 for i, name in enumerate(run.calls) if name in CHANGES]

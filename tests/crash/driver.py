@@ -141,6 +141,7 @@ def arguments(points):
     p.add_argument('--points', type=int, default=points // 10 if sanitized() else points)
     p.add_argument('--seed', type=int, default=int.from_bytes(os.urandom(4), 'big'))
     p.add_argument('--only')
+    p.add_argument('--jobs', type=int, choices=JOBS)
     p.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument('--at')
     return p.parse_args()
@@ -158,7 +159,8 @@ def main(points, choose):
     top = oracle.working_directory()
     try:
         own_programs(top)
-        runs = [oracle.Run(s, j, top) for s in scenarios.ALL for j in JOBS if o.only in (None, s.name)]
+        runs = [oracle.Run(s, j, top) for s in scenarios.ALL for j in JOBS
+                if o.only in (None, s.name) and o.jobs in (None, j)]
         began = time.monotonic()
         ps = list(choose(runs, o, chance))
         chance.shuffle(ps)

@@ -3,7 +3,8 @@
 # half a write. It says so and ends with the right status or does without; what is recorded is not lost, no final name
 # shows part of a file, nothing hangs, and a plain rerun suffices. Options as those of crash.t.
 #
-#	faults.t [--all] [--points N] [--seed N] [--workers N] [--only SCENARIO] [--at KIND=HOW:JOBS:WHEN]
+#	faults.t [--all] [--points N] [--seed N] [--workers N] [--only SCENARIO] [--jobs 1|4]
+#		[--at KIND=HOW:JOBS:WHEN]
 import os
 import sys
 
