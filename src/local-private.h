@@ -55,16 +55,18 @@ struct dr_local_launch {
 };
 
 /* What the thread of a slot is to do. */
-enum dr_local_job { DR_LOCAL_IDLE, DR_LOCAL_SPAWN, DR_LOCAL_LEAVE };
+enum dr_local_job { DR_LOCAL_IDLE, DR_LOCAL_SPAWN, DR_LOCAL_WAIT, DR_LOCAL_LEAVE };
 
 /* The thread that starts the tasks of a slot and waits for them. All else of a slot belongs to whoever is inside the loop; what stands here
  * does not, as a thread comes in only when its child has ended. */
 struct dr_local_thread {
 	bool made;
 	pthread_t id;
-	pthread_mutex_t mutex; /* of job, and of pid's becoming known */
+	pthread_mutex_t mutex; /* of what follows, and of the slot's pid's becoming known */
 	pthread_cond_t changed;
 	enum dr_local_job job;
+	pid_t pid;       /* WAIT: for this one */
+	uint64_t serial; /* of the start that the job is about */
 };
 
 enum dr_cause { DR_CAUSE_NONE, DR_CAUSE_TIMEOUT, DR_CAUSE_CANCELLED };
@@ -182,7 +184,8 @@ void dr_local_launched(struct dr_local_slot *s); /* lets go of descriptors that 
 
 /* local-thread.c. A slot's thread, made at its first start: 0, or -1 with err. */
 int dr_local_thread(struct dr_local_slot *s, struct dr_err *err);
-void dr_local_hand_over(struct dr_local_slot *s); /* s->launch is to be started; that it fails is told by dr_local_refused */
+/* What has been started is waited for; s->launch that has not is started first: that it fails is told by dr_local_refused. */
+void dr_local_hand_over(struct dr_local_slot *s);
 /* From inside the loop: what is handed over has been started, or could not be: false. */
 bool dr_local_await(struct dr_local_slot *s);
 /* They count as processes where those are limited, and tasks come first: from now on ends are found by SIGCHLD. */

@@ -66,9 +66,10 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 	return DR_STARTED;
 }
 
-/* It could not be started: by its own fault, which is told as its end, or since the system has no room. */
+/* It could not be started: by its own fault, which is told as its end, or since the system has no room. ours: and so it is recorded; what another
+ * run may have made meanwhile must keep the record that it has. */
 static enum dr_started
-not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, const struct dr_err *why)
+not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, bool ours, const struct dr_err *why)
 {
 	struct dr_task_end e = {
 		.task = task,
@@ -86,7 +87,7 @@ not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, const s
 	e.outcome.status = NO_START_STATUS(why);
 	e.outcome.end = e.outcome.start;
 	e.outcome.how = DR_REC_NO_START;
-	dr_publish_abort(l->o.publisher, task, later ? NULL : &e.outcome, NULL);
+	dr_publish_abort(l->o.publisher, task, later || !ours ? NULL : &e.outcome, NULL);
 	if (later) {
 		if (why->sys == EMFILE || why->sys == ENFILE)
 			dr_local_spare(l);
@@ -105,6 +106,7 @@ dr_local_refused(struct dr_local_slot *s, const struct dr_err *why)
 	struct dr_local *l = s->l;
 
 	l->lacking = lacks_room(why);
+	s->result = l->lacking ? DR_RESULT_AGAIN : DR_RESULT_FAILED;
 	if (why->sys == EMFILE || why->sys == ENFILE)
 		dr_local_spare(l);
 	else if (l->lacking)
@@ -178,11 +180,11 @@ dr_local_start(struct dr_executor *ex, uint32_t task, const struct dr_grant *g, 
 	s->launch.tmp = false;
 	rc = claim(l, task, err);
 	if (rc == DR_START_FAILED)
-		return not_started(l, task, g, err);
+		return not_started(l, task, g, false, err);
 	if (rc != DR_STARTED)
 		return rc;
 	if (dr_publish_begin(l->o.publisher, task, err) || launch(s, task, g, err)) {
-		rc = not_started(l, task, g, err);
+		rc = not_started(l, task, g, true, err);
 		dr_local_clean(l, task, s->launch.tmp);
 	}
 	return rc;

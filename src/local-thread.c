@@ -24,15 +24,21 @@ wait_for(pid_t pid)
 		;
 }
 
-static enum dr_local_job
+struct job {
+	enum dr_local_job what;
+	pid_t pid;
+	uint64_t serial;
+};
+
+static struct job
 next_job(struct dr_local_thread *t)
 {
-	enum dr_local_job job;
+	struct job job;
 
 	pthread_mutex_lock(&t->mutex);
 	while (t->job == DR_LOCAL_IDLE)
 		pthread_cond_wait(&t->changed, &t->mutex);
-	job = t->job;
+	job = (struct job){ t->job, t->pid, t->serial };
 	t->job = DR_LOCAL_IDLE;
 	pthread_mutex_unlock(&t->mutex);
 	return job;
@@ -51,17 +57,19 @@ tell(struct dr_local_slot *s, bool started)
 
 /* A start, unless it has been made, and the child's life. 0, or -1 with err. */
 static int
-see_through(struct dr_local_slot *s, struct dr_err *err)
+see_through(struct dr_local_slot *s, struct job job, struct dr_err *err)
 {
-	if (s->pid == 0) {
-		int rc = dr_local_launch(s, err);
+	int rc;
 
+	if (job.what == DR_LOCAL_SPAWN) {
+		rc = dr_local_launch(s, err);
+		job.pid = s->pid;
 		dr_local_launched(s);
 		tell(s, rc == 0);
 		if (rc)
 			return -1;
 	}
-	wait_for(s->pid);
+	wait_for(job.pid);
 	return 0;
 }
 
@@ -81,17 +89,17 @@ serve(void *arg)
 	struct dr_local_slot *s = arg;
 	struct dr_local *l = s->l;
 	struct dr_err why;
+	struct job job;
 	bool over = false;
 
-	while (!over && next_job(&s->thread) == DR_LOCAL_SPAWN) {
-		uint64_t serial = s->serial;
-		int rc = see_through(s, &why);
+	while (!over && (job = next_job(&s->thread)).what != DR_LOCAL_LEAVE) {
+		int rc = see_through(s, job, &why);
 
 		dr_loop_enter(l->o.loop);
 		over = l->leaving;
 		if (!over) {
 			/* Without threads ends are found by SIGCHLD, too: then that may have been first, and another task be in the slot. */
-			if (s->serial == serial && dr_local_runs(s))
+			if (s->serial == job.serial && dr_local_runs(s))
 				come_in(s, rc ? &why : NULL);
 			l->o.turn(l->o.arg);
 			over = l->unthreaded && s->thread.job == DR_LOCAL_IDLE;
@@ -132,10 +140,14 @@ dr_local_thread(struct dr_local_slot *s, struct dr_err *err)
 }
 
 static void
-give(struct dr_local_thread *t, enum dr_local_job job)
+give(struct dr_local_slot *s, enum dr_local_job job)
 {
+	struct dr_local_thread *t = &s->thread;
+
 	pthread_mutex_lock(&t->mutex);
 	t->job = job;
+	t->pid = s->pid;
+	t->serial = s->serial;
 	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->mutex);
 }
@@ -143,7 +155,7 @@ give(struct dr_local_thread *t, enum dr_local_job job)
 void
 dr_local_hand_over(struct dr_local_slot *s)
 {
-	give(&s->thread, DR_LOCAL_SPAWN);
+	give(s, s->pid ? DR_LOCAL_WAIT : DR_LOCAL_SPAWN);
 }
 
 void
@@ -156,7 +168,7 @@ dr_local_give_up_threads(struct dr_local *l)
 	l->unthreaded = true;
 	for (uint32_t i = 0; i < l->n_slots; i++) {
 		if (l->slots[i] && l->slots[i]->thread.made && l->slots[i]->task == DR_NONE)
-			give(&l->slots[i]->thread, DR_LOCAL_LEAVE);
+			give(l->slots[i], DR_LOCAL_LEAVE);
 	}
 }
 
@@ -185,7 +197,7 @@ dr_local_join(struct dr_local *l)
 
 		if (!t || !t->made)
 			continue;
-		give(t, DR_LOCAL_LEAVE);
+		give(l->slots[i], DR_LOCAL_LEAVE);
 		pthread_join(t->id, NULL);
 		pthread_cond_destroy(&t->changed);
 		pthread_mutex_destroy(&t->mutex);

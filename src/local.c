@@ -33,10 +33,15 @@ may_have_threads(struct dr_local *l)
 	struct sigaction usual = { .sa_handler = SIG_DFL };
 	struct dr_local_slot *first = dr_local_slot(l, 1);
 	struct dr_err ignored;
+	sigset_t child;
 
+	dr_spawn_remember();
 	if (!first || dr_local_thread(first, &ignored))
 		return false;
-	dr_spawn_remember();
+	/* Should the threads be given up, it is another thread that asks for it. */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &child, NULL);
 	l->watched = sigaction(SIGCHLD, &usual, &l->child) == 0;
 	return true;
 }
@@ -221,10 +226,9 @@ dr_local_full(struct dr_local *l, uint32_t task)
 static bool
 judge_refusal(struct dr_local *l, struct dr_local_slot *s)
 {
-	s->result = l->lacking ? DR_RESULT_AGAIN : DR_RESULT_FAILED;
 	s->how = DR_HOW_NO_START;
 	s->outcome.how = DR_REC_NO_START;
-	dr_publish_abort(l->o.publisher, s->task, l->lacking ? NULL : &s->outcome, NULL);
+	dr_publish_abort(l->o.publisher, s->task, s->result == DR_RESULT_FAILED ? &s->outcome : NULL, NULL);
 	return true;
 }
 

@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <locale.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,6 +84,10 @@ main(int argc, char **argv)
 		return dr_guardian_main();
 	dr_spawn_remember();
 	/* A write that fails says so; a signal would end us with tasks running. */
+#ifdef M_ARENA_MAX
+	/* Threads take turns with what they allocate. Arenas of their own would be 64 MiB of addresses each, and need more memory where the first has some. */
+	mallopt(M_ARENA_MAX, 1);
+#endif
 	not_of(SIGPIPE);
 	not_of(SIGXFSZ);
 	setlocale(LC_CTYPE, "");
