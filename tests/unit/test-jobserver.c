@@ -337,7 +337,7 @@ rival(struct fix *f, bool fifo)
 	p.fd = dr_jobserver_poll_fd(f->js);
 	assert_int_equal(poll(&p, 1, 0), 1);
 	assert_int_equal(read(f->r, &c, 1), 1);
-	alarm(20);
+	alarm(600);
 	assert_int_equal(dr_jobserver_take(f->js, &f->err), 0);
 	alarm(0);
 	assert_int_equal(poll(&p, 1, 0), 0);
@@ -367,7 +367,7 @@ as_another_user(struct fix *f)
 	struct dr_jobserver_options o = { .flags = &f->flags, .warn = warned, .warn_arg = f };
 	char c = 0;
 
-	alarm(20);
+	alarm(600);
 	if (fchmod(f->r, 0) || (geteuid() == 0 && setresuid(65534, 65534, 65534)))
 		return 10;
 	parse(f);
@@ -1037,7 +1037,7 @@ what_may_yet_come_back_is_waited_for(void **state)
 	bool held = true;
 	char c;
 
-	alarm(60);
+	alarm(600);
 	open_js(f, 4);
 	assert_int_equal(child_fds(f->js, DR_STYLE_DEFAULT, &r, &w, &to_r, &to_w, &f->err), 0);
 	assert_int_equal(read(r, &c, 1), 1);
@@ -1155,7 +1155,7 @@ large(struct fix *f, uint32_t jobs)
 	int r, w, to_r, to_w;
 	char c;
 
-	alarm(60);
+	alarm(600);
 	open_js(f, jobs);
 	limit = dr_jobserver_limit(f->js);
 	assert_true(limit > 1 && limit <= jobs);
