@@ -65,7 +65,7 @@ class Fault:
         said = run.said()
         check(status in (0, 1, 2, 3, 4), 'exit %d' % status)
         if status == run.s.status and (status == 0 or not hits):
-            check(run.outputs() == run.new, 'exit %d, but not all is as it should be' % status)
+            check(run.results() == run.new, 'exit %d, but not all is as it should be' % status)
         else:
             check(hits, 'exit %d without a fault' % status)
             check(self.kind != 'mmap' or status != 2, 'exit 2, but what was asked for is all right')

@@ -250,10 +250,10 @@ class Run:
                 if '.dagrun-' not in path and not path.startswith('.dagrun/journal.')}
 
     def results(self):
-        """outputs(), but for what only takes room: where another uses a stage, a guardian that has not ended yet too, what
+        """outputs(), but for what only takes room: where another uses a stage, or a guardian that has not ended yet, what
         the stage made and nobody needs stays until a later run."""
         return {path: is_now for path, is_now in self.outputs().items()
-                if path in self.new or not self.s.shares or not path.startswith(self.s.passing)}
+                if path in self.new or not path.startswith(self.s.passing)}
 
     def is_old_or_new(self, old):
         """Before the resume."""
@@ -331,7 +331,7 @@ class Run:
         more = self.starts() - before
         check(rc == self.s.status and not set(more) - self.s.failing,
               'a third run: exit %d, starts %s' % (rc, sorted(more)))
-        check(self.results() == self.new, 'a third run changes something')
+        check(self.outputs() == self.new, 'after a third run all is not as after a clean one')
         self.nothing_is_left(guarded)
         return repeated
 

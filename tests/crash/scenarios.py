@@ -33,8 +33,7 @@ def source(path, text):
 class Scenario:
     """args, status: of the run. tries: how often a task is started at most. failing: names of tasks that always fail.
     beside: what a second dagrun in the same directory is to make. slow: seconds that a run sleeps. passing: how paths
-    begin of what a clean run may remove again. hangs: one of its tasks ends only if somebody ends it.
-    shares: the one beside it uses the same stages."""
+    begin of what a clean run may remove again. hangs: one of its tasks ends only if somebody ends it."""
     name = dagfile = None
     args = ()
     status = 0
@@ -44,7 +43,6 @@ class Scenario:
     slow = 0
     passing = ('.dagrun/parts/',)
     hangs = False
-    shares = False
     sources = 0
 
     def fill(self, run):
@@ -276,7 +274,6 @@ class Shared(Scenario):
     sources = 6
     args = ('all',)
     beside = ('all',)
-    shares = True
 
 
 class Compaction(Scenario):
