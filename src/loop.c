@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "loop.h"
+#include "loop-private.h"
 
 #include "arena.h"
 #include "err.h"
@@ -16,65 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { SIGNALS_MAX = 128 }; /* above every signal's number */
-
-struct watch {
-	dr_loop_fd_fn fn;
-	void *arg;
-};
-
-/* A timer stays in its slot; the heap holds what is compared, and moves. */
-struct slot {
-	dr_loop_fn fn;
-	void *arg;
-	uint32_t age; /* how many timers have had this slot: an id of an older one is no longer valid */
-	uint32_t at;  /* its place in the heap; while it is free, the next free slot + 1 */
-	bool live;
-};
-
-struct due {
-	int64_t when;
-	uint64_t order; /* of equal times, the first set is first */
-	uint32_t slot;
-};
-
-struct caught {
-	dr_loop_signal_fn fn; /* NULL: not caught by us */
-	void *arg;
-	struct sigaction old;
-	bool was_blocked;
-};
-
-struct dr_loop {
-	/* polls[0] is the signals' pipe. Parallel arrays, as poll wants its own. A hole has fd -1, which poll
-	 * skips; holes are closed after the callbacks, so that the indices hold meanwhile. */
-	struct pollfd *polls;
-	struct watch *watches;
-	uint32_t n, polls_cap, watches_cap, holes;
-	uint32_t *index; /* of a descriptor in polls, + 1; 0: not watched */
-	uint32_t index_cap;
-	/* What poll has while others may come in and change `polls`. */
-	struct pollfd *polled;
-	uint32_t polled_cap;
-
-	pthread_mutex_t inside; /* held by the thread that turns the loop, but while it polls */
-	bool waiting; /* it polls */
-	bool changed; /* and what it polls is no longer what is watched */
-	bool hurried; /* it has been told to come back */
-	int64_t until; /* when it does by itself; <0: never */
-
-	struct slot *slots;
-	struct due *heap;
-	uint32_t n_slots, slots_cap, n_heap, heap_cap, free_slot;
-	uint64_t orders;
-
-	struct caught caught[SIGNALS_MAX];
-	int pipe[2];
-	int failed; /* errno of reading the pipe; 0: it can be read */
-	bool turning;
-	int64_t turned_at; /* while timers are called: what they were due at */
-};
 
 /* The write end of the pipe of the loop that catches signals. A handler can't be given anything, so this is
  * the one global that changes. */
@@ -125,7 +66,7 @@ read_signals(void *arg, int fd, short revents)
 	do {
 		n = read(fd, bytes, sizeof(bytes));
 		for (ssize_t i = 0; i < n; i++) {
-			const struct caught *c = &l->caught[bytes[i] % SIGNALS_MAX];
+			const struct dr_loop_caught *c = &l->caught[bytes[i] % DR_LOOP_SIGNALS];
 
 			if (bytes[i] == SIGCHLD)
 				child = true;
@@ -172,7 +113,7 @@ dr_loop_free(struct dr_loop *l)
 
 	if (!l)
 		return;
-	for (int sig = 1; sig < SIGNALS_MAX; sig++) {
+	for (int sig = 1; sig < DR_LOOP_SIGNALS; sig++) {
 		if (!l->caught[sig].fn)
 			continue;
 		sigaction(sig, &l->caught[sig].old, NULL);
@@ -262,103 +203,9 @@ dr_loop_fd(struct dr_loop *l, int fd, short events, dr_loop_fd_fn fn, void *arg,
 	i = l->index[fd] - 1;
 	/* What poll said was for the watch that this one replaces; it says it again in the next turn. */
 	l->polls[i] = (struct pollfd){ .fd = fd, .events = events };
-	l->watches[i] = (struct watch){ fn, arg };
+	l->watches[i] = (struct dr_loop_watch){ fn, arg };
 	watched_anew(l);
 	return 0;
-}
-
-/* Timers. */
-
-static bool
-before(const struct due *a, const struct due *b)
-{
-	return a->when != b->when ? a->when < b->when : a->order < b->order;
-}
-
-static void
-place(struct dr_loop *l, uint32_t at, struct due d)
-{
-	l->heap[at] = d;
-	l->slots[d.slot].at = at;
-}
-
-/* Puts d into the free place `at`, or where the heap's order wants it from there. */
-static void
-sift(struct dr_loop *l, uint32_t at, struct due d)
-{
-	while (at > 0 && before(&d, &l->heap[(at - 1) / 2])) {
-		place(l, at, l->heap[(at - 1) / 2]);
-		at = (at - 1) / 2;
-	}
-	for (;;) {
-		size_t child = 2 * (size_t)at + 1;
-
-		if (child + 1 < l->n_heap && before(&l->heap[child + 1], &l->heap[child]))
-			child++;
-		if (child >= l->n_heap || !before(&l->heap[child], &d))
-			break;
-		place(l, at, l->heap[child]);
-		at = (uint32_t)child;
-	}
-	place(l, at, d);
-}
-
-static void
-drop_timer(struct dr_loop *l, uint32_t slot)
-{
-	struct slot *s = &l->slots[slot];
-	uint32_t at = s->at;
-
-	l->n_heap--;
-	if (at < l->n_heap)
-		sift(l, at, l->heap[l->n_heap]);
-	s->live = false;
-	s->age++;
-	s->at = l->free_slot;
-	l->free_slot = slot + 1;
-}
-
-int
-dr_loop_timer(struct dr_loop *l, int64_t when, dr_loop_fn fn, void *arg, uint64_t *id, struct dr_err *err)
-{
-	struct slot *s;
-	uint32_t slot;
-
-	if (dr_grow(&l->heap, &l->heap_cap, (size_t)l->n_heap + 1, sizeof(*l->heap)))
-		return dr_err_nomem(err);
-	if (l->free_slot) {
-		slot = l->free_slot - 1;
-		s = &l->slots[slot];
-		l->free_slot = s->at;
-	} else {
-		if (dr_grow(&l->slots, &l->slots_cap, (size_t)l->n_slots + 1, sizeof(*l->slots)))
-			return dr_err_nomem(err);
-		slot = l->n_slots++;
-		s = &l->slots[slot];
-		s->age = 0;
-	}
-	s->fn = fn;
-	s->arg = arg;
-	s->live = true;
-	/* What a timer's callback sets is due in the next turn at the soonest, or a turn might never end. */
-	if (when <= l->turned_at)
-		when = l->turned_at + 1;
-	l->n_heap++;
-	sift(l, l->n_heap - 1, (struct due){ when, l->orders++, slot });
-	dr_loop_hurry(l, when);
-	if (id)
-		*id = (uint64_t)s->age << 32 | (slot + 1);
-	return 0;
-}
-
-void
-dr_loop_cancel(struct dr_loop *l, uint64_t id)
-{
-	uint32_t slot = (uint32_t)id - 1;
-
-	if ((uint32_t)id && slot < l->n_slots && l->slots[slot].live &&
-	    l->slots[slot].age == (uint32_t)(id >> 32))
-		drop_timer(l, slot);
 }
 
 /* Signals. */
@@ -366,7 +213,7 @@ dr_loop_cancel(struct dr_loop *l, uint64_t id)
 int
 dr_loop_signal(struct dr_loop *l, int sig, dr_loop_signal_fn fn, void *arg, struct dr_err *err)
 {
-	struct caught *c = sig > 0 && sig < SIGNALS_MAX ? &l->caught[sig] : NULL;
+	struct dr_loop_caught *c = sig > 0 && sig < DR_LOOP_SIGNALS ? &l->caught[sig] : NULL;
 	struct sigaction sa, old;
 	sigset_t one, mask;
 
@@ -456,7 +303,7 @@ static void
 call_watches(struct dr_loop *l)
 {
 	for (uint32_t i = l->n; i-- > 0;) {
-		struct watch w = l->watches[i];
+		struct dr_loop_watch w = l->watches[i];
 		short revents = l->polls[i].revents;
 
 		if (l->polls[i].fd < 0 || !revents)
@@ -464,19 +311,6 @@ call_watches(struct dr_loop *l)
 		l->polls[i].revents = 0;
 		w.fn(w.arg, l->polls[i].fd, revents);
 	}
-}
-
-static void
-call_timers(struct dr_loop *l)
-{
-	l->turned_at = dr_now();
-	while (l->n_heap && l->heap[0].when <= l->turned_at) {
-		struct slot s = l->slots[l->heap[0].slot];
-
-		drop_timer(l, l->heap[0].slot);
-		s.fn(s.arg);
-	}
-	l->turned_at = INT64_MIN;
 }
 
 /* Lets others in while it polls; so poll has a copy. Where they have changed what is watched, the next turn tells what is up. */
@@ -522,7 +356,7 @@ dr_loop_turn(struct dr_loop *l, int64_t deadline, struct dr_err *err)
 	if (n > 0)
 		call_watches(l);
 	if (l->n_heap)
-		call_timers(l);
+		dr_loop_call_timers(l);
 	l->turning = false;
 	close_holes(l);
 	/* What it would have told is lost; and it stays ready, so that no turn would ever wait again. */
