@@ -143,6 +143,27 @@ dr_stale_changed(struct dr_stale *s, uint64_t most, struct dr_buf *names, uint64
 	return names && (names->failed || s->text.failed) ? dr_err_nomem(err) : 0;
 }
 
+/* An output is not there, and who needs it. */
+static void
+explain_absent(struct dr_stale *s, uint32_t task, struct dr_buf *out)
+{
+	const struct dr_graph *g = s->plan->graph;
+	uint32_t other = absent_output(g, task);
+
+	if (other != DR_NONE) {
+		dr_buf_reset(&s->text);
+		dr_graph_path(g, other, &s->text);
+		dr_buf_escape(out, dr_buf_str(&s->text));
+	}
+	dr_buf_adds(out, g->tasks[task].why == DR_WHY_LOST ? " is not there" : " was reclaimed");
+	other = stale_consumer(g, task);
+	if (other == DR_NONE)
+		return;
+	dr_buf_adds(out, ", and ");
+	add_task(s, other, out);
+	dr_buf_adds(out, " needs it");
+}
+
 int
 dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct dr_err *err)
 {
@@ -173,19 +194,7 @@ dr_stale_explain(struct dr_stale *s, uint32_t task, struct dr_buf *out, struct d
 		break;
 	case DR_WHY_LOST:
 	case DR_WHY_NEEDED:
-		other = absent_output(g, task);
-		if (other != DR_NONE) {
-			dr_buf_reset(&s->text);
-			dr_graph_path(g, other, &s->text);
-			dr_buf_escape(out, dr_buf_str(&s->text));
-		}
-		dr_buf_adds(out, g->tasks[task].why == DR_WHY_LOST ? " is not there" : " was reclaimed");
-		other = stale_consumer(g, task);
-		if (other != DR_NONE) {
-			dr_buf_adds(out, ", and ");
-			add_task(s, other, out);
-			dr_buf_adds(out, " needs it");
-		}
+		explain_absent(s, task, out);
 		break;
 	case DR_WHY_UNSYNCED:
 		dr_buf_adds(out, "made before the machine was started anew, and not known to have reached the disk");
