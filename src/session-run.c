@@ -321,7 +321,9 @@ last_barrier(struct dr_run *r)
 int
 dr_session_run(struct dr_session *s, int *signal_number, struct dr_err *err)
 {
-	struct dr_run r = { .session = s, .others = s->counts.flux > 0, .token_fd = -1, .barrier_fd = -1, .last = { .task = DR_NONE }, .waiting = { .task = DR_NONE }, .err = err };
+	/* Who is here may be recording what we plan to make. */
+	bool others = s->counts.flux > 0 || (s->lock && !s->alone && dr_lock_shared(s->lock));
+	struct dr_run r = { .session = s, .others = others, .token_fd = -1, .barrier_fd = -1, .last = { .task = DR_NONE }, .waiting = { .task = DR_NONE }, .err = err };
 	struct dr_sched_counts counts;
 	struct dr_err ignored;
 	int status = DR_SYSTEM;
