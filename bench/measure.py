@@ -1,9 +1,13 @@
 """Runs of peers in turns, and what they cost."""
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import time
+
+
+HANGS = 600  # seconds: no peer takes as long that is worth a comparison
 
 
 class Result:
@@ -32,7 +36,14 @@ class Timer:
     def run(self, argv, cwd, stdin=None, ok=(0,)):
         """(seconds, user, system, KiB), or None: it failed."""
         with open(stdin or os.devnull) as source, open(self.result + '.out', 'w') as out:
-            subprocess.run([self.timed, self.result] + argv, cwd=cwd, stdin=source, stdout=out, stderr=out)
+            p = subprocess.Popen([self.timed, self.result] + argv, cwd=cwd, stdin=source, stdout=out, stderr=out,
+                                 process_group=0)
+            try:
+                p.wait(HANGS)
+            except subprocess.TimeoutExpired:
+                os.killpg(p.pid, signal.SIGKILL)
+                p.wait()
+                return None, 'hangs: ended after %d s' % HANGS
         with open(self.result) as f:
             wall, user, system, kib, status = f.read().split()
         if int(status) not in ok:
@@ -73,11 +84,13 @@ def in_turns(peers, rounds, timer, slow):
     for i in range(rounds):
         if left:
             say('  round %d of %d' % (i + 1, rounds))
-        for peer in left:
+        for peer in list(left):
             peer.prepare()
             cost, why = timer.run(peer.argv, peer.cwd, peer.stdin)
             if cost is None or peer.digest() != digests[peer.name]:
                 results[peer.name].word = why or 'made something else this time'
+                if cost is None:
+                    left.remove(peer)
                 continue
             results[peer.name].add(*cost)
     return [results[peer.name] for peer in peers]
