@@ -11,5 +11,5 @@ fail()
 n=100000
 printf 'args a\n  range = 1..%d\n\nmap m\n  each = a\n  run = /bin/true {arg}\n' "$n" >Dagfile
 "$DAGRUN" -s -j64 || fail "dagrun has ended with $?"
-"$DAGRUN" | grep -q "$n up to date" || fail 'they are not all up to date'
+"$DAGRUN" 2>&1 | grep -q "$n up to date" || fail 'they are not all up to date'
 "$DAGRUN" -q || fail "dagrun -q has ended with $?"
