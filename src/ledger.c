@@ -237,7 +237,7 @@ write_now(struct dr_ledger *l)
 		n++;
 		if (!t->pid && l->pid)
 			t->pid = (uint32_t)l->pid(l->arg, t->slot);
-		l->changed |= !t->pid;
+		l->changed |= l->pid && !t->pid;
 	}
 	l->f.n_tasks = n;
 	l->f.updated = dr_realtime();

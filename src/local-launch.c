@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What a child has of ours at most beside its redirections: nothing to read, two to print to, two of the jobserver, and two of that not. */
+enum { OWN_FDS = 7 };
+
 /* One start that is being prepared. */
 struct prep {
 	struct dr_local *l;
@@ -112,7 +115,7 @@ expand(struct prep *p, const struct dr_grant *g, struct dr_err *err)
 	p->la->envp = dr_local_env(l, p->task, &p->values.v, p->values.tmp, &p->la->arena, err);
 	if (!p->la->envp)
 		return -1;
-	p->la->fds = dr_arena_array(&p->la->arena, (size_t)p->la->exec.n_redirects + 7, sizeof(*p->la->fds));
+	p->la->fds = dr_arena_array(&p->la->arena, (size_t)p->la->exec.n_redirects + OWN_FDS, sizeof(*p->la->fds));
 	p->la->opened = dr_arena_array(&p->la->arena, (size_t)p->la->exec.n_redirects + 1, sizeof(*p->la->opened));
 	return p->la->fds && p->la->opened ? 0 : dr_err_nomem(err);
 }
@@ -210,16 +213,6 @@ pass_files(struct prep *p, struct dr_err *err)
 	return pass_jobserver(p, err);
 }
 
-static const char *
-path_var(char *const *envp)
-{
-	for (; *envp; envp++) {
-		if (strncmp(*envp, "PATH=", 5) == 0)
-			return *envp + 5;
-	}
-	return NULL;
-}
-
 /* Where the program is: looked up once a stage, since that is a call for every directory of PATH. */
 static int
 find_program(struct prep *p, struct dr_err *err)
@@ -234,7 +227,7 @@ find_program(struct prep *p, struct dr_err *err)
 	if (strchr(name, '/') || se->n_places)
 		return 0;
 	if (!se->program || strcmp(se->program, name) != 0) {
-		if (dr_find_program(p->l->o.root, name, path_var(la->envp), path, sizeof(path)))
+		if (dr_find_program(p->l->o.root, name, dr_path_of(la->envp), path, sizeof(path)))
 			return 0; /* the start tells why */
 		free(se->program);
 		free(se->found);

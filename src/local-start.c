@@ -3,21 +3,12 @@
 #include "local-private.h"
 
 #include "guardian-table.h"
-#include "jobserver.h"
 #include "lock.h"
 #include "os.h"
-#include "plan-values.h"
-#include "spawn.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* The numbers that a shell has for this, as of waitpid. */
 #define NO_START_STATUS(why) (((why)->sys == ENOENT ? 127 : 126) << 8)

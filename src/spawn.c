@@ -268,8 +268,8 @@ start_script(const struct dr_spawn *sp, const char *path, pid_t *pid)
 	return rc;
 }
 
-static const char *
-path_of(char *const *envp)
+const char *
+dr_path_of(char *const *envp)
 {
 	for (; *envp; envp++) {
 		if (strncmp(*envp, "PATH=", 5) == 0)
@@ -288,7 +288,7 @@ dr_spawn(const struct dr_spawn *sp, pid_t *pid, struct dr_err *err)
 
 	dr_spawn_remember();
 	if (!strchr(path, '/')) {
-		if (dr_find_program(sp->cwd, path, path_of(sp->envp), found, sizeof(found))) {
+		if (dr_find_program(sp->cwd, path, dr_path_of(sp->envp), found, sizeof(found))) {
 			if (errno == ENOENT)
 				return dr_err_sys(err, errno, "start %s (not in PATH; here it would be ./%s)",
 						  path, path);

@@ -40,6 +40,9 @@ void dr_spawn_remember(void);
 /* The signals that we ignore and that a child is not to ignore. It holds until somebody ignores another. */
 void dr_spawn_ignored(sigset_t *out);
 
+/* The PATH of this environment, or NULL. */
+const char *dr_path_of(char *const *envp);
+
 /* Where execvp would find `name` with this PATH ("" is the working directory cwd); 0 with path filled, or -1 with
  * errno ENOENT or EACCES. */
 int dr_find_program(int cwd, const char *name, const char *path_var, char *path, uint32_t size);
