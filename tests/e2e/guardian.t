@@ -374,8 +374,8 @@ def tell_of(left):
           ' '.join(str(p) for p in left), 0o755)
 
 
-def both_die(floor):
-    """The next run ends what they left before it starts anything, even if the kernel is not done with the guardian when that run begins."""
+def three_that_stay(floor):
+    """A run of three tasks whose processes are told to the next run's: its guardian, and they."""
     stubborn(floor)
     dagfile(3, './stays {arg} {out} && : >{out}')
     floor.dagrun('-j3')
@@ -383,6 +383,12 @@ def both_die(floor):
     watcher = guardian(floor.proc.pid)
     left = [p for p in everybody(floor.proc.pid) if p != watcher]
     tell_of(left)
+    return watcher, left
+
+
+def both_die(floor):
+    """The next run ends what they left before it starts anything, even if the kernel is not done with the guardian when that run begins."""
+    watcher, left = three_that_stay(floor)
     floor.proc.send_signal(signal.SIGSTOP)
     os.kill(watcher, signal.SIGKILL)
     kill(floor)
@@ -393,13 +399,7 @@ def both_die(floor):
 
 def dies_beside(floor):
     """A run that lives when the next one looks, and is then killed with its guardian: that one ends what they left before it takes over."""
-    stubborn(floor)
-    dagfile(3, './stays {arg} {out} && : >{out}')
-    floor.dagrun('-j3')
-    floor.reach(3, 'before')
-    watcher = guardian(floor.proc.pid)
-    left = [p for p in everybody(floor.proc.pid) if p != watcher]
-    tell_of(left)
+    watcher, left = three_that_stay(floor)
     os.kill(watcher, signal.SIGSTOP)
     kill(floor)
     runs = os.listdir('.dagrun/runs')
