@@ -271,7 +271,7 @@ dr_local_launched(struct dr_local_slot *s)
 }
 
 int
-dr_local_launch(struct dr_local_slot *s, struct dr_err *err)
+dr_local_launch(struct dr_local_slot *s, bool own, struct dr_err *err)
 {
 	struct dr_local_launch *la = &s->launch;
 	struct dr_spawn sp = {
@@ -282,6 +282,7 @@ dr_local_launch(struct dr_local_slot *s, struct dr_err *err)
 		.fds = la->fds,
 		.n_fds = la->n_fds,
 		.session = true,
+		.masked = own,
 		.ignored = &s->l->ignored,
 	};
 	pid_t pid;

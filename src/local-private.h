@@ -178,8 +178,8 @@ void dr_local_refused(struct dr_local_slot *s, const struct dr_err *why);
 
 /* local-launch.c. Fills s->launch for a task that we have claimed. 0, or -1 with err; dr_local_launched is due in both cases. */
 int dr_local_prepare(struct dr_local_slot *s, uint32_t task, const struct dr_grant *g, struct dr_err *err);
-/* Starts it: from any thread. 0 with s->pid, or -1 with err. */
-int dr_local_launch(struct dr_local_slot *s, struct dr_err *err);
+/* Starts it: from the slot's thread (own), or from inside the loop. 0 with s->pid, or -1 with err. */
+int dr_local_launch(struct dr_local_slot *s, bool own, struct dr_err *err);
 void dr_local_launched(struct dr_local_slot *s); /* lets go of descriptors that only the child needs */
 
 /* local-thread.c. A slot's thread, made at its first start: 0, or -1 with err. */

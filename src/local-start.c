@@ -133,7 +133,7 @@ launch(struct dr_local_slot *s, uint32_t task, const struct dr_grant *g, struct 
 	s->outcome = (struct dr_outcome){ .start = dr_realtime(), .tries = g->attempt };
 	s->grant = *g;
 	dr_guard_starting(l->o.guard, g->slot - 1, s->serial);
-	if (here && dr_local_launch(s, err)) {
+	if (here && dr_local_launch(s, false, err)) {
 		dr_guard_ended(l->o.guard, g->slot - 1);
 		dr_loop_cancel(l->o.loop, s->timer);
 		goto out;

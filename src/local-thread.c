@@ -62,7 +62,7 @@ see_through(struct dr_local_slot *s, struct job job, struct dr_err *err)
 	int rc;
 
 	if (job.what == DR_LOCAL_SPAWN) {
-		rc = dr_local_launch(s, err);
+		rc = dr_local_launch(s, true, err);
 		job.pid = s->pid;
 		dr_local_launched(s);
 		tell(s, rc == 0);
@@ -92,6 +92,9 @@ serve(void *arg)
 	struct job job;
 	bool over = false;
 
+	/* That of its children. And none but what we were started with is blocked: a signal that its parent blocks would not be dropped at a child's end,
+	 * though nobody catches it, but wake the thread that could take it. The others are caught in whichever thread they come to. */
+	pthread_sigmask(SIG_SETMASK, dr_spawn_mask(), NULL);
 	while (!over && (job = next_job(&s->thread)).what != DR_LOCAL_LEAVE) {
 		int rc = see_through(s, job, &why);
 
@@ -114,7 +117,6 @@ dr_local_thread(struct dr_local_slot *s, struct dr_err *err)
 {
 	struct dr_local_thread *t = &s->thread;
 	pthread_attr_t attr;
-	sigset_t all, old;
 	int rc;
 
 	if (t->made)
@@ -125,11 +127,7 @@ dr_local_thread(struct dr_local_slot *s, struct dr_err *err)
 	pthread_attr_setstacksize(&attr, STACK);
 	pthread_mutex_init(&t->mutex, NULL);
 	pthread_cond_init(&t->changed, NULL);
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&t->id, &attr, serve, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	t->made = rc == 0;
 	if (t->made)

@@ -41,7 +41,7 @@ dr_spawn_become(const struct dr_spawn_child *c)
 				return;
 		}
 	}
-	if (sigprocmask(SIG_SETMASK, c->mask, NULL))
+	if (c->mask && sigprocmask(SIG_SETMASK, c->mask, NULL))
 		return;
 	execve(c->path, c->argv, sp->envp);
 }

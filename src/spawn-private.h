@@ -15,7 +15,7 @@ struct dr_spawn_child {
 	const struct dr_spawn *sp;
 	const char *path;
 	char *const *argv;
-	const sigset_t *mask;  /* to begin with */
+	const sigset_t *mask;  /* to begin with; NULL: what it has */
 	const sigset_t *reset; /* signals to give their default dispositions */
 };
 

@@ -212,6 +212,13 @@ start_slowly(const struct dr_spawn *sp, const char *path, char *const *argv, pid
 
 #endif
 
+const sigset_t *
+dr_spawn_mask(void)
+{
+	dr_spawn_remember();
+	return &given.mask;
+}
+
 void
 dr_spawn_ignored(sigset_t *out)
 {
@@ -232,10 +239,12 @@ static int
 start(const struct dr_spawn *sp, const char *path, char *const *argv, pid_t *pid)
 {
 	sigset_t all, ignored;
-	struct dr_spawn_child c = { sp, path, argv, sp->deaf ? &all : &given.mask, sp->ignored };
+	struct dr_spawn_child c = { sp, path, argv, sp->masked ? NULL : &given.mask, sp->ignored };
 	int rc;
 
 	sigfillset(&all);
+	if (sp->deaf)
+		c.mask = &all;
 	if (!c.reset) {
 		dr_spawn_ignored(&ignored);
 		c.reset = &ignored;

@@ -23,6 +23,7 @@ struct dr_spawn {
 	uint32_t n_fds;
 	bool session;      /* setsid: a session and group of its own */
 	const sigset_t *ignored; /* what dr_spawn_ignored gave, where many are started; NULL: it is asked */
+	bool masked;       /* the calling thread has dr_spawn_mask, and the child with it */
 	bool deaf;         /* every signal that can be blocked is, instead of the mask that we were started with */
 };
 
@@ -36,6 +37,9 @@ int dr_spawn(const struct dr_spawn *sp, pid_t *pid, struct dr_err *err);
  * no soft limit is ever raised, so they have ours). A second call does nothing; dr_spawn calls it if nobody
  * did. */
 void dr_spawn_remember(void);
+
+/* The signal mask that we were started with. A thread that starts many takes it as its own: that spares each of them a call. */
+const sigset_t *dr_spawn_mask(void);
 
 /* The signals that we ignore and that a child is not to ignore. It holds until somebody ignores another. */
 void dr_spawn_ignored(sigset_t *out);

@@ -250,6 +250,24 @@ signals_as_we_were_given_them(void **state)
 	assert_true(status_set(status, "SigCgt:") == 0);
 }
 
+/* And where the thread that starts it says that it has that mask already. */
+static void
+the_mask_that_we_have(void **state)
+{
+	char *const *argv = WORDS("cat", "/proc/self/status");
+	const char *status;
+	sigset_t was;
+
+	(void)state;
+	if (access("/proc/self/status", R_OK))
+		skip();
+	assert_true(sigismember(dr_spawn_mask(), SIGUSR1) == 1 && sigismember(dr_spawn_mask(), SIGHUP) == 0);
+	sigprocmask(SIG_SETMASK, dr_spawn_mask(), &was);
+	status = output_of((struct dr_spawn){ .path = "/bin/cat", .argv = argv, .cwd = -1, .masked = true });
+	assert_true(status_set(status, "SigBlk:") == UINT64_C(1) << (SIGUSR1 - 1));
+	sigprocmask(SIG_SETMASK, &was, NULL);
+}
+
 /* Valgrind makes a fork of posix_spawn's vfork, so that the exec's error is never told to us. */
 static void
 skip_under_valgrind(void)
@@ -367,6 +385,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(descriptors_that_a_child_is_not_to_have, setup, teardown),
 		cmocka_unit_test_setup_teardown(descriptors_in_order, setup, teardown),
 		cmocka_unit_test(signals_as_we_were_given_them),
+		cmocka_unit_test(the_mask_that_we_have),
 		cmocka_unit_test_setup_teardown(says_why_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(text_without_an_interpreter_is_for_the_shell, setup,
 						teardown),
