@@ -221,7 +221,7 @@ dr_server_address(const struct dr_server *s, enum dr_style style)
 	return a;
 }
 
-/* A description of its own, that blocks: a make 4.3 sets flags of the one that it has. For both ends, as each child has
+/* A description that is none of ours, and blocks: a make 4.3 sets flags of the one that it has. For both ends, as each child has
  * both: a writer of the pool, who so never sees its end, and never waits, as there is room for all tokens. -1 with errno. */
 static int
 open_anew(const struct dr_server *s)
@@ -235,13 +235,25 @@ open_anew(const struct dr_server *s)
 	return own < 0 && s->fifo.path[0] ? open(s->fifo.path, O_RDWR | O_CLOEXEC) : own;
 }
 
+/* Whether it is as open_anew made it, whoever has had it. */
+static bool
+is_as_new(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !(flags & (O_NONBLOCK | O_ASYNC));
+}
+
 int
 dr_server_child_fds(const struct dr_server *s, enum dr_style style, int *fd, int *to_r, int *to_w, struct dr_err *err)
 {
-	*fd = *to_r = *to_w = -1;
+	*to_r = *to_w = -1;
 	if (dr_server_address(s, style).r < 0)
 		return 0;
-	*fd = open_anew(s);
+	if (*fd >= 0 && !is_as_new(*fd))
+		dr_close(fd);
+	if (*fd < 0)
+		*fd = open_anew(s);
 	if (*fd < 0)
 		return dr_err_sys(err, errno, "open the jobserver for a child");
 	*to_r = s->child_r;

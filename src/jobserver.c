@@ -343,7 +343,7 @@ int
 dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *fd, int *to_r, int *to_w,
 		       struct dr_err *err)
 {
-	*fd = *to_r = *to_w = -1;
+	*to_r = *to_w = -1;
 	if (!js->server)
 		return 0;
 	if (start(js, err))

@@ -178,14 +178,14 @@ pass_jobserver(struct prep *p, struct dr_err *err)
 		if (hidden[i] >= 0)
 			pass(p, -1, hidden[i]);
 	}
-	if (dr_jobserver_child_fds(js, style, &p->la->jobserver, &to[0], &to[1], err))
+	if (dr_jobserver_child_fds(js, style, &p->slot->jobserver, &to[0], &to[1], err))
 		return -1;
-	if (p->la->jobserver < 0)
+	if (to[0] < 0)
 		return 0;
-	if (dr_local_raise(&p->la->jobserver, DR_LOCAL_LOWEST))
+	if (dr_local_raise(&p->slot->jobserver, DR_LOCAL_LOWEST))
 		return dr_err_sys(err, errno, "open the jobserver for a child");
-	pass(p, p->la->jobserver, to[0]);
-	pass(p, p->la->jobserver, to[1]);
+	pass(p, p->slot->jobserver, to[0]);
+	pass(p, p->slot->jobserver, to[1]);
 	return 0;
 }
 
@@ -267,7 +267,6 @@ dr_local_launched(struct dr_local_slot *s)
 {
 	for (; s->launch.n_opened; s->launch.n_opened--)
 		dr_close(&s->launch.opened[s->launch.n_opened - 1]);
-	dr_close(&s->launch.jobserver);
 }
 
 int

@@ -50,7 +50,6 @@ struct dr_local_launch {
 	uint32_t n_fds;
 	int *opened; /* for redirections; closed when the child has them */
 	uint32_t n_opened;
-	int jobserver; /* for the child; -1: none */
 	bool tmp;      /* its private directory is there */
 };
 
@@ -96,6 +95,7 @@ struct dr_local_slot {
 		uint32_t inside, outside, empty; /* found in this pass; passes in a row that found none */
 	} sweep;
 	int out, err; /* files that it prints to, -1: none yet. With one stream err stays -1 */
+	int jobserver; /* for its children, one after another; -1: none yet */
 	uint64_t out_len, err_len;
 	struct dr_outcome outcome;
 	enum dr_result result;

@@ -84,7 +84,7 @@ dr_local_slot(struct dr_local *l, uint32_t number)
 			return NULL;
 		s->l = l;
 		s->task = DR_NONE;
-		s->out = s->err = s->launch.jobserver = -1;
+		s->out = s->err = s->jobserver = -1;
 		l->slots[number - 1] = s;
 	}
 	return s;
@@ -164,14 +164,21 @@ dr_local_pid(const struct dr_local *l, uint32_t slot)
 	return pid > 0 ? (int)pid : 0;
 }
 
+static void
+close_files(struct dr_local_slot *s)
+{
+	dr_close(&s->out);
+	dr_close(&s->err);
+	dr_close(&s->jobserver);
+}
+
 void
 dr_local_spare(struct dr_local *l)
 {
 	for (uint32_t i = 0; i < l->n_slots; i++) {
 		if (!l->slots[i] || l->slots[i]->task != DR_NONE)
 			continue;
-		dr_close(&l->slots[i]->out);
-		dr_close(&l->slots[i]->err);
+		close_files(l->slots[i]);
 	}
 }
 
@@ -181,8 +188,7 @@ dr_local_free_slots(struct dr_local *l)
 	for (uint32_t i = 0; i < l->n_slots; i++) {
 		if (!l->slots[i])
 			continue;
-		dr_close(&l->slots[i]->out);
-		dr_close(&l->slots[i]->err);
+		close_files(l->slots[i]);
 		free(l->slots[i]->message);
 		free(l->slots[i]->full);
 		dr_arena_free(&l->slots[i]->launch.arena);

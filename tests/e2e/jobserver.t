@@ -320,6 +320,18 @@ task unseen
     pool.whole('one was hidden')
 
 
+def flags_as_new(floor):
+    """What a task does to the flags of its descriptors, as a make 4.3 does, no other finds."""
+    write('flags.py', 'import fcntl, os, re, sys\n'
+                      'fd = int(re.search(r"jobserver-auth=(\\d+),", os.environ["MAKEFLAGS"]).group(1))\n'
+                      'was = fcntl.fcntl(fd, fcntl.F_GETFL)\n'
+                      'fcntl.fcntl(fd, fcntl.F_SETFL, was | os.O_NONBLOCK)\n'
+                      'sys.exit("changed before" if was & os.O_NONBLOCK else 0)\n')
+    write('Dagfile', 'args n\n  range = 1..8\n\nmap t\n  each = n\n  run  = %s flags.py\n' % sys.executable)
+    floor.dagrun('-j2')
+    equal(floor.finish('flags'), 0, floor.text('err'))
+
+
 def bmakes(floor):
     """It ends when it sees a word that begins with --jobserver."""
     if os.system('command -v bmake >/dev/null'):
@@ -433,7 +445,7 @@ for _s in STYLES:
               for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)]
 TESTS += [(fn.__name__, fn) for fn in (
     closed, files, swapped, two_pipes, withheld, no_fifo, not_a_fifo, unknown, last_is_bad, serves, serves_makes,
-    serves_both_addresses, bmakes, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun,
+    serves_both_addresses, flags_as_new, bmakes, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun,
     below_one_at_a_time)]
 TESTS += [('serves ' + _sig.name, serves_until, _sig) for _sig in (signal.SIGINT, signal.SIGTERM)]
 

@@ -445,7 +445,10 @@ assert_unusable(struct fix *f, const char *cause, const char *cure)
 static int
 child_fds(struct dr_jobserver *js, enum dr_style style, int *r, int *w, int *to_r, int *to_w, struct dr_err *err)
 {
-	int rc = dr_jobserver_child_fds(js, style, r, to_r, to_w, err);
+	int rc;
+
+	*r = -1;
+	rc = dr_jobserver_child_fds(js, style, r, to_r, to_w, err);
 
 	*w = *r < 0 ? -1 : fcntl(*r, F_DUPFD_CLOEXEC, 0);
 	return rc;
@@ -755,6 +758,38 @@ one_pool_two_addresses(void **state)
 	close(w);
 	assert_int_equal(entries(f), 0);
 	assert_int_equal(f->warnings, 0);
+}
+
+/* One child after another has it, as long as it is as the first one found it. */
+static void
+a_description_is_given_again(void **state)
+{
+	struct fix *f = *state;
+	struct stat was, is;
+	int fd = -1, first, to_r, to_w;
+
+	open_js(f, 2);
+	assert_int_equal(take_all(f), 2);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &fd, &to_r, &to_w, &f->err), 0);
+	first = fd;
+	assert_int_equal(fstat(fd, &was), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &fd, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(fd, first);
+	assert_true(to_r >= 100 && to_w >= 100);
+	/* One who is told of nothing leaves it for the next. */
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_NONE, &fd, &to_r, &to_w, &f->err), 0);
+	assert_int_equal(fd, first);
+	assert_int_equal(to_r & to_w, -1);
+	/* A make 4.3 that the child has left behind goes on with flags as it set them, and the next child has them as they were. */
+	first = dr_dup_above(fd, 0);
+	assert_int_equal(fcntl(first, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(dr_jobserver_child_fds(f->js, DR_STYLE_DEFAULT, &fd, &to_r, &to_w, &f->err), 0);
+	assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(first, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(fstat(fd, &is), 0);
+	assert_true(was.st_ino == is.st_ino && was.st_dev == is.st_dev);
+	dr_close(&first);
+	dr_close(&fd);
 }
 
 static void
@@ -1307,6 +1342,7 @@ main(void)
 		T(no_descriptors_to_join_with),
 		T(how_many_jobs),
 		T(one_pool_two_addresses),
+		T(a_description_is_given_again),
 		T(leaves_nothing_when_nothing_runs),
 		T(the_fifo_can_be_gone),
 		T(one_job_makes_no_pool),
