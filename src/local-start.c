@@ -26,7 +26,7 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 {
 	const struct dr_graph *g = l->o.plan->graph;
 	int rc = l->o.lock ? dr_lock_claim(l->o.lock, g->tasks[task].id, err) : 1;
-	bool was_busy, others;
+	bool was_busy, others = false;
 
 	if (rc < 0)
 		return DR_START_FAILED;
@@ -38,12 +38,11 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 	}
 	was_busy = l->flags[task] & DR_LOCAL_WAS_BUSY;
 	l->flags[task] &= (uint8_t)~DR_LOCAL_WAS_BUSY;
-	if (l->o.claimed && l->o.claimed(l->o.arg, err)) {
+	/* Also of one that was busy: once the journal is read on for this task, nothing shows that there was another run. */
+	if (l->o.claimed && l->o.claimed(l->o.arg, &others, err)) {
 		dr_local_clean(l, task, false);
 		return DR_START_FAILED;
 	}
-	/* Asked in any case: once the journal is read on for this task, nothing shows that there was another run. */
-	others = l->o.others && l->o.others(l->o.arg);
 	if (!was_busy && !others)
 		return DR_STARTED;
 	/* Whoever had it, or has come and gone since the plan was made, may have made it, or died of it. */

@@ -69,11 +69,10 @@ struct dr_local_options {
 	 * read on, says that it is up to date. */
 	int (*look)(void *arg, uint32_t task);
 	/* Asked of every task, when it is claimed: may it be started, or does somebody still run who could be making it, though his run has
-	 * died? 0, or -1 with err: then it has failed. */
-	int (*claimed)(void *arg, struct dr_err *err);
+	 * died? 0 and whether another run is or was here, or has recorded something since the journal was last read; or -1 with err: then it has failed. */
+	int (*claimed)(void *arg, bool *others, struct dr_err *err);
 	/* How many processes the kernel has killed for want of memory; NULL: dr_memory_kills tells. */
 	uint64_t (*memory_kills)(void *arg);
-	bool (*others)(void *arg); /* has another run recorded something since it was last read? */
 	/* Of a child that is none of our tasks and has ended: is it for us to wait for, as nobody else will? NULL: none is. */
 	bool (*stranger)(void *arg, int pid);
 	void *arg;

@@ -35,11 +35,9 @@ look(void *arg, uint32_t task)
 /* Another run that is here, or came and went, has left its records. From then on every task is looked up before it is started: what was read
  * on for the sake of one task may have been about another. */
 static bool
-others(void *arg)
+news(struct dr_run *r)
 {
-	struct dr_run *r = arg;
-
-	if (!r->others && r->session->lock && !r->session->alone)
+	if (!r->others)
 		r->others = dr_journal_grown(r->session->journal);
 	return r->others;
 }
@@ -47,19 +45,21 @@ others(void *arg)
 /* What a run that has died beside us, and its guardian with it, was doing is ended before we do it. The kernel drops all locks of a run at
  * once: so whoever has got a claim from it sees here that it is not alive any more. */
 static int
-claimed(void *arg, struct dr_err *err)
+claimed(void *arg, bool *others, struct dr_err *err)
 {
 	struct dr_run *r = arg;
 	struct dr_session *s = r->session;
 	bool died;
 	int rc;
 
+	*others = r->others;
 	if (!s->lock || s->alone)
 		return 0;
-	rc = dr_stale_gone(s->stale, others(r), &died, err);
+	rc = dr_stale_gone(s->stale, news(r), &died, err);
+	r->others |= rc > 0;
+	*others = r->others;
 	if (rc <= 0)
 		return rc;
-	r->others = true;
 	return died ? dr_session_end_orphans(s, err) : 0;
 }
 
@@ -115,7 +115,6 @@ dr_session_open_local(struct dr_run *r)
 		.ended = dr_session_ended,
 		.busy = on_busy,
 		.look = look,
-		.others = others,
 		.claimed = claimed,
 		.stranger = s->reaps ? is_stranger : NULL,
 		/* One slot has nothing to do beside its task; and to wait for strangers takes SIGCHLD. */

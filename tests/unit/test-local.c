@@ -151,10 +151,12 @@ look(void *arg, uint32_t task)
 	return b->made_by_other;
 }
 
-static bool
-others(void *arg)
+static int
+claimed(void *arg, bool *others, struct dr_err *err)
 {
-	return ((struct bed *)arg)->others;
+	(void)err;
+	*others = ((struct bed *)arg)->others;
+	return 0;
 }
 
 static void
@@ -245,7 +247,7 @@ local_options(struct bed *b)
 		.grace = 50 * MS,
 		.ended = on_ended,
 		.look = look,
-		.others = others,
+		.claimed = claimed,
 		.arg = b,
 	};
 }
