@@ -236,8 +236,13 @@ dr_local_env(struct dr_local *l, uint32_t task, const struct dr_values *v, const
 	memcpy(envp, se->envp, se->n * sizeof(*envp));
 	envp[se->n] = NULL;
 	dr_buf_reset(b);
-	dr_buf_addf(b, "%s%016" PRIx64 "%016" PRIx64 ":%" PRIx64 ":%" PRIx64, l->above,
-		    l->o.plan->graph->tasks[task].id.hi, l->o.plan->graph->tasks[task].id.lo, l->o.run, l->serials);
+	dr_buf_adds(b, l->above);
+	dr_buf_addx(b, l->o.plan->graph->tasks[task].id.hi, 16);
+	dr_buf_addx(b, l->o.plan->graph->tasks[task].id.lo, 16);
+	dr_buf_addc(b, ':');
+	dr_buf_addx(b, l->o.run, 1);
+	dr_buf_addc(b, ':');
+	dr_buf_addx(b, l->serials, 1);
 	envp[se->chain] = b->failed ? NULL : dr_arena_strndup(arena, b->p, b->n);
 	if (!envp[se->chain])
 		goto nomem;

@@ -24,14 +24,16 @@ dr_temp_name(struct dr_hash128 id, struct dr_str path, struct dr_buf *out)
 		dir--;
 	name = (struct dr_str){ path.p + dir, path.n - dir };
 	dr_buf_add(out, path.p, dir);
-	dr_buf_addf(out, "%s%016" PRIx64 "-", temp_prefix, id.lo);
+	dr_buf_add(out, temp_prefix, TEMP_PREFIX);
+	dr_buf_addx(out, id.lo, TEMP_ID);
+	dr_buf_addc(out, '-');
 	if (name.n > NAME_MAX_BYTES - TEMP_HEAD) {
 		/* The head tells a person which file it is, the tail a program which kind; their hash tells two files of
 		 * one task apart whose names differ only in between. */
 		size_t room = NAME_MAX_BYTES - TEMP_HEAD - TEMP_ID, half = room / 2;
 
 		dr_buf_add(out, name.p, half);
-		dr_buf_addf(out, "%016" PRIx64, dr_hash64(name.p, name.n));
+		dr_buf_addx(out, dr_hash64(name.p, name.n), TEMP_ID);
 		name.p += name.n - (room - half);
 		name.n = room - half;
 	}

@@ -121,6 +121,17 @@ dr_buf_addu(struct dr_buf *b, uint64_t n)
 }
 
 void
+dr_buf_addx(struct dr_buf *b, uint64_t n, int digits)
+{
+	char text[16], *p = text + sizeof(text);
+
+	do
+		*--p = "0123456789abcdef"[n & 15];
+	while ((n >>= 4) || text + sizeof(text) - p < digits);
+	dr_buf_add(b, p, (size_t)(text + sizeof(text) - p));
+}
+
+void
 dr_buf_addf(struct dr_buf *b, const char *fmt, ...)
 {
 	va_list ap;

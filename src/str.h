@@ -33,6 +33,7 @@ void dr_buf_addc(struct dr_buf *b, char c);
 void dr_buf_adds(struct dr_buf *b, const char *s);
 void dr_buf_addstr(struct dr_buf *b, struct dr_str s);
 void dr_buf_addu(struct dr_buf *b, uint64_t n); /* in decimal: what stands in a path of every task, without printf */
+void dr_buf_addx(struct dr_buf *b, uint64_t n, int digits); /* the same in hexadecimal, with zeros before it up to so many digits, at most 16 */
 void dr_buf_addf(struct dr_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void dr_buf_addv(struct dr_buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 char *dr_buf_room(struct dr_buf *b, size_t n); /* n writable bytes behind p + n; NULL on failure */

@@ -58,6 +58,13 @@ buffer_grows(void **state)
 	dr_buf_addu(&b, UINT64_MAX);
 	assert_string_equal(dr_buf_cstr(&b), "0 10 18446744073709551615");
 	dr_buf_reset(&b);
+	dr_buf_addx(&b, 0, 1);
+	dr_buf_addx(&b, 0xab, 4);
+	dr_buf_addx(&b, 0xab, 0);
+	dr_buf_addx(&b, UINT64_C(0x123456789abcdef0), 3);
+	dr_buf_addx(&b, 7, 16);
+	assert_string_equal(dr_buf_cstr(&b), "000abab123456789abcdef00000000000000007");
+	dr_buf_reset(&b);
 	/* Longer than what is free, and exactly as long. */
 	dr_buf_free(&b);
 	dr_buf_addf(&b, "%63d|", 1);
