@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,6 +53,9 @@ struct dr_loop {
 	uint32_t polled_cap;
 
 	pthread_mutex_t inside; /* held by the thread that turns the loop, but while it polls */
+	_Atomic bool taken;   /* most likely */
+	_Atomic bool looking; /* somebody does not sleep before it has that */
+	int looks;            /* for so many looks at `taken` */
 	bool waiting; /* it polls */
 	bool changed; /* and what it polls is no longer what is watched */
 	bool hurried; /* it has been told to come back */

@@ -12,10 +12,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { LOOKS = 2000 }; /* 25 to 120 µs, by processor */
 
 /* The write end of the pipe of the loop that catches signals. A handler can't be given anything, so this is
  * the one global that changes. */
@@ -91,7 +94,8 @@ dr_loop_new(struct dr_err *err)
 		return NULL;
 	}
 	pthread_mutex_init(&l->inside, NULL);
-	pthread_mutex_lock(&l->inside);
+	l->looks = dr_processors() > 1 ? LOOKS : 0;
+	dr_loop_enter(l);
 	l->turned_at = INT64_MIN;
 	l->pipe[0] = l->pipe[1] = -1;
 	if (nonblocking_pipe(l->pipe)) {
@@ -248,15 +252,39 @@ dr_loop_signal(struct dr_loop *l, int sig, dr_loop_signal_fn fn, void *arg, stru
 
 /* Other threads. */
 
+static void
+breathe(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* Whoever finds another inside looks again for as long as that one's turn takes, as a rule, before it sleeps: to be woken on a core that has gone
+ * to rest takes longer. One at a time; and where there is one core, nobody. */
 void
 dr_loop_enter(struct dr_loop *l)
 {
+	int looks = l->looks;
+
+	if (pthread_mutex_trylock(&l->inside) == 0)
+		goto entered;
+	if (looks && !atomic_exchange(&l->looking, true)) {
+		while (looks-- && atomic_load_explicit(&l->taken, memory_order_relaxed))
+			breathe();
+		atomic_store(&l->looking, false);
+	}
 	pthread_mutex_lock(&l->inside);
+entered:
+	atomic_store_explicit(&l->taken, true, memory_order_relaxed);
 }
 
 void
 dr_loop_leave(struct dr_loop *l)
 {
+	atomic_store_explicit(&l->taken, false, memory_order_relaxed);
 	pthread_mutex_unlock(&l->inside);
 }
 
