@@ -87,7 +87,7 @@ dr_content_of(struct dr_contents *c, uint32_t file)
 		return NULL;
 	if (!same(&x->stamp, now)) {
 		x->stamp = *now;
-		x->valid = c->disk->hash(c->disk, dr_buf_cstr(&c->path), &x->hash) == 0 &&
+		x->valid = c->disk->hash(c->disk, dr_buf_cstr(&c->path), now->size, &x->hash) == 0 &&
 			   c->disk->stat(c->disk, dr_buf_cstr(&c->path), &after, &dir) == 0 && same(&after, now);
 	}
 	return x->valid ? &x->hash : NULL;

@@ -53,8 +53,9 @@ struct dr_disk {
 	/* Do two directories list the same, at any depth: names, kinds, permissions, sizes, where links lead to? 1, with the paths of
 	 * the files in them that are not empty appended to `files`, each ended by a NUL; 0; -1 with errno. */
 	int (*same_list)(struct dr_disk *d, const char *a, const char *b, struct dr_buf *files);
-	/* Of a regular file; -1 with errno (EINVAL: something else). */
-	int (*hash)(struct dr_disk *d, const char *path, struct dr_hash128 *out); /* of the content */
+	/* Of the content of a regular file; -1 with errno (EINVAL: something else). `size`: what a look has just told; if that is more
+	 * than 0, it was no fifo or device. One that has another size by now is read to its end. */
+	int (*hash)(struct dr_disk *d, const char *path, int64_t size, struct dr_hash128 *out);
 	/* Calls fn with each name in a directory ("": the root), but . and ..; -1 with errno. fn may
 	 * remove the name. */
 	int (*list)(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *name), void *arg);

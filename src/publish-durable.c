@@ -27,7 +27,7 @@ dr_publish_describe_output(struct dr_publisher *p, uint32_t file, const char *na
 		return;
 	if (!f->stamp.size)
 		f->content = dr_hash128("", 0);
-	else if (p->disk->hash(p->disk, name, &f->content))
+	else if (p->disk->hash(p->disk, name, f->stamp.size, &f->content))
 		return;
 	f->flags |= DR_REC_HASHED;
 }

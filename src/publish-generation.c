@@ -95,7 +95,7 @@ dr_publish_generations(struct dr_publisher *p, uint32_t task, struct dr_err *err
 		temp = dr_publish_temp(p, task, out[i], err);
 		if (!temp)
 			return -1;
-		p->hashes[i].valid = p->disk->hash(p->disk, temp, &p->hashes[i].hash) == 0;
+		p->hashes[i].valid = p->disk->hash(p->disk, temp, p->stamps[i].size, &p->hashes[i].hash) == 0;
 		again |= p->hashes[i].valid && was_made(t, &p->graph->files[out[i]]);
 	}
 	if (again)

@@ -177,7 +177,7 @@ is_whole(struct dr_stale *s, uint32_t file, const struct dr_record *r, const str
 	dr_graph_path(s->plan->graph, file, &s->path);
 	if (s->path.failed)
 		return -1;
-	return s->disk->hash(s->disk, dr_buf_cstr(&s->path), &content) == 0 && dr_hash128_eq(content, f->content);
+	return s->disk->hash(s->disk, dr_buf_cstr(&s->path), now->stamp.size, &content) == 0 && dr_hash128_eq(content, f->content);
 }
 
 /* All outputs of a task. 1, 0, -1 with err. */

@@ -392,18 +392,33 @@ test_set_time(void **state)
 static void
 test_hash(void **state)
 {
+	/* What its size is taken to be decides how it is read, not what comes of it. */
+	static const int64_t sizes[] = { -2, -1, 0, 1, 9, 10, 11, 4096, 65535, 65536, 65537, INT64_MAX };
+	static const size_t lengths[] = { 0, 1, 10, 65535, 65536, 65537, 300000 };
 	struct place *p = *state;
+	char *bytes = malloc(300000);
 	struct dr_hash128 h;
 
-	put(p, "a", "some bytes", 10);
-	assert_int_equal(p->d->hash(p->d, "a", &h), 0);
-	assert_true(dr_hash128_eq(h, dr_hash128("some bytes", 10)));
-	assert_int_equal(p->d->hash(p->d, "none", &h), -1);
-	assert_int_equal(errno, ENOENT);
+	assert_non_null(bytes);
+	for (size_t i = 0; i < 300000; i++)
+		bytes[i] = (char)(i * 7 + i / 251);
+	for (size_t l = 0; l < sizeof(lengths) / sizeof(*lengths); l++) {
+		put(p, "a", bytes, lengths[l]);
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+			assert_int_equal(p->d->hash(p->d, "a", sizes[i], &h), 0);
+			assert_true(dr_hash128_eq(h, dr_hash128(bytes, lengths[l])));
+		}
+	}
+	free(bytes);
 	assert_int_equal(mkfifoat(p->root, "fifo", 0666), 0);
-	assert_int_equal(p->d->hash(p->d, "fifo", &h), -1);
-	assert_int_equal(errno, EINVAL);
-	assert_int_equal(p->d->hash(p->d, ".", &h), -1);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		assert_int_equal(p->d->hash(p->d, "none", sizes[i], &h), -1);
+		assert_int_equal(errno, ENOENT);
+		assert_int_equal(p->d->hash(p->d, "fifo", sizes[i], &h), -1);
+		assert_int_equal(errno, EINVAL);
+		assert_int_equal(p->d->hash(p->d, ".", sizes[i], &h), -1);
+		assert_int_equal(errno, EINVAL);
+	}
 }
 
 static void
