@@ -62,7 +62,8 @@ refuse_inputs(struct dr_stale *s, struct dr_diags *diags)
 		task = consumer_in(g, f, !absent);
 		if (task == DR_NONE)
 			continue;
-		shown_path(s, f);
+		dr_buf_reset(&s->path);
+		dr_graph_path(g, f, &s->path);
 		/* A program may be there to be run and not to be read. */
 		if (s->disk->access(s->disk, dr_buf_cstr(&s->path), g->files[f].flags & DR_FILE_USED ? F_OK : R_OK) == 0)
 			continue;
