@@ -318,22 +318,51 @@ real_access(struct dr_disk *d, const char *path, int mode)
 	return faccessat(root_of(d), path, mode, 0);
 }
 
-static int
-real_list(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *name), void *arg)
+static DIR *
+open_listing(struct dr_disk *d, const char *dir)
 {
 	int fd = openat(root_of(d), *dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!stream)
+		dr_close(&fd);
+	return stream;
+}
+
+static int
+real_list(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *name), void *arg)
+{
+	DIR *stream = open_listing(d, dir);
 	const struct dirent *e;
 
-	if (!stream) {
-		dr_close(&fd);
+	if (!stream)
 		return -1;
-	}
 	while ((e = readdir(stream)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			fn(arg, e->d_name);
 	closedir(stream);
 	return 0;
+}
+
+static int
+real_lists_none(struct dr_disk *d, const char *dir, const char *prefix, uint64_t most)
+{
+	DIR *stream = open_listing(d, dir);
+	const struct dirent *e;
+	size_t n = strlen(prefix);
+	uint64_t names = 0;
+	int rc = 1, saved;
+
+	if (!stream)
+		return -1;
+	errno = 0;
+	while (rc > 0 && (e = readdir(stream)))
+		if (!strncmp(e->d_name, prefix, n) || (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && ++names > most))
+			rc = 0;
+	saved = errno;
+	closedir(stream);
+	errno = saved;
+	return rc > 0 && saved ? -1 : rc;
 }
 
 /* Of an open file or directory. Not all file systems sync directories. */
@@ -409,6 +438,7 @@ dr_disk_real(int root)
 			.same_list = real_same_list,
 			.hash = real_hash,
 			.list = real_list,
+			.lists_none = real_lists_none,
 			.access = real_access,
 			.sync = real_sync,
 			.device = real_device,

@@ -59,6 +59,9 @@ struct dr_disk {
 	/* Calls fn with each name in a directory ("": the root), but . and ..; -1 with errno. fn may
 	 * remove the name. */
 	int (*list)(struct dr_disk *d, const char *dir, void (*fn)(void *arg, const char *name), void *arg);
+	/* Does a directory ("": the root) list no name that begins with `prefix`? 1; 0: it does, or it lists more than `most` names, which are
+	 * not all looked at; -1 with errno. NULL: not with this disk. */
+	int (*lists_none)(struct dr_disk *d, const char *dir, const char *prefix, uint64_t most);
 	int (*access)(struct dr_disk *d, const char *path, int mode); /* as access(2); -1 with errno */
 	/* Makes what was written outlive a power cut. Any thread may call it. -1 with errno. */
 	int (*sync)(struct dr_disk *d, const char *path, enum dr_disk_sync what);

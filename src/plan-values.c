@@ -11,7 +11,7 @@
 
 enum { NAME_MAX_BYTES = 255 };
 
-static const char temp_prefix[] = ".dagrun-";
+static const char temp_prefix[] = DR_TEMP_PREFIX;
 enum { TEMP_PREFIX = sizeof(temp_prefix) - 1, TEMP_ID = 16, TEMP_HEAD = TEMP_PREFIX + TEMP_ID + 1 };
 
 void

@@ -23,6 +23,8 @@ int dr_list_text(struct dr_task_values *tv, const struct dr_piece *p, struct dr_
 /* Final names, one slot, first attempt. tv->v.ctx is tv itself: do not copy. Nothing to free. */
 void dr_task_values_init(struct dr_task_values *tv, const struct dr_plan *pl, uint32_t task);
 
+#define DR_TEMP_PREFIX ".dagrun-"
+
 /* Appends DIR/.dagrun-ID-NAME: where a task with this identity writes the output `path` until it is published. A name over 255
  * bytes is shortened in the middle; its end is kept, for tools look at it. */
 void dr_temp_name(struct dr_hash128 id, struct dr_str path, struct dr_buf *out);

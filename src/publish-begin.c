@@ -3,9 +3,13 @@
 #include "publish.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "err.h"
+#include "plan-values.h"
 #include "publish-private.h"
+
+enum { LOOK_MANY = 4 }; /* names in a directory that are listed in the time that an unlink takes which finds nothing, and more */
 
 void
 dr_publisher_suspect(struct dr_publisher *p, uint32_t file)
@@ -53,6 +57,47 @@ make_tree(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *e
 	return 0;
 }
 
+/* How many outputs each directory is yet to get. */
+static int
+count_yet(struct dr_publisher *p, struct dr_err *err)
+{
+	const struct dr_graph *g = p->graph;
+
+	if (p->yet)
+		return 0;
+	p->yet = calloc((size_t)g->n_dirs + 1, sizeof(*p->yet));
+	if (!p->yet)
+		return dr_err_nomem(err);
+	for (uint32_t t = 0; t < g->n_tasks; t++) {
+		const uint32_t *out = dr_graph_outputs(g, t);
+		uint8_t state = g->tasks[t].state;
+
+		if (state == DR_WAITING || state == DR_READY || state == DR_RUNNING)
+			for (uint32_t i = 0; i < g->tasks[t].n_out; i++)
+				p->yet[g->files[out[i]].dir]++;
+	}
+	return 0;
+}
+
+/* In a directory that was there before the run: has nobody left anything under a temporary name? Listed, that takes less than to remove what
+ * is not there for each output that it is to get, unless it has many more names than these. Whoever else may leave something there from now
+ * on is known: dr_publisher_suspect. 0 or -1. */
+static int
+look_around(struct dr_publisher *p, uint32_t dir, struct dr_err *err)
+{
+	const char *path = dr_graph_dir(p->graph, dir).p;
+
+	if (!p->disk->lists_none || dr_publish_bit(p->listed, dir))
+		return 0;
+	dr_publish_set(p->listed, dir, true);
+	if (count_yet(p, err))
+		return -1;
+	/* Not listed, for whatever reason, is as good as full of them. */
+	if (p->disk->lists_none(p->disk, path, DR_TEMP_PREFIX, LOOK_MANY * (uint64_t)p->yet[dir]) == 1)
+		dr_publish_set(p->fresh, dir, true);
+	return 0;
+}
+
 static int
 prepare_output(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_err *err)
 {
@@ -68,6 +113,8 @@ prepare_output(struct dr_publisher *p, uint32_t task, uint32_t file, struct dr_e
 			return dr_err_sys(err, errno, "make the directory of %s", dr_publish_shown(p, file));
 		dr_publish_set(p->made, dir, true);
 		dr_publish_set(p->fresh, dir, made);
+		if (!made && look_around(p, dir, err))
+			return -1;
 	}
 	if ((tree || is_suspect(p, file)) && dr_publish_remove_temp(p, task, file, err))
 		return dr_err_sys(err, errno, "remove what an earlier try left of %s",

@@ -41,7 +41,9 @@ struct dr_publisher {
 
 	/* Bitmaps. */
 	uint64_t *made;     /* by directory: it is there */
-	uint64_t *fresh;    /* by directory: we made it, so that no run that died has left anything in it */
+	uint64_t *fresh;    /* by directory: no run that died has left anything in it, as we made it, or it lists no temporary name */
+	uint64_t *listed;   /* by directory: it was asked for that, once: what our own tasks have left since, files say */
+	uint32_t *yet;      /* by directory: how many outputs were yet to be made there when the first was listed; NULL before */
 	/* By file: something may have its temporary name. All at first: a run that died may have left it, and since
 	 * then another may have cleaned up behind it that knew nothing of this file. */
 	uint64_t *suspects;

@@ -46,6 +46,7 @@ dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
 	p->contents = (struct dr_contents){ .graph = g, .disk = disk };
 	p->made = new_bits(g->n_dirs);
 	p->fresh = new_bits(g->n_dirs);
+	p->listed = new_bits(g->n_dirs);
 	p->suspects = set_bits(g->n_files);
 	p->due = new_bits(g->n_tasks);
 	p->recent = new_bits(g->n_files);
@@ -53,7 +54,8 @@ dr_publisher_new(struct dr_plan *pl, struct dr_disk *disk, struct dr_journal *j,
 	p->began = calloc((size_t)g->n_tasks + 1, sizeof(*p->began));
 	p->changed = calloc((size_t)g->n_files + 1, sizeof(*p->changed));
 	p->hasher = dr_hasher_new();
-	if (!p->made || !p->fresh || !p->suspects || !p->due || !p->recent || !p->stays || !p->began || !p->changed || !p->hasher) {
+	if (!p->made || !p->fresh || !p->listed || !p->suspects || !p->due || !p->recent || !p->stays || !p->began || !p->changed ||
+	    !p->hasher) {
 		dr_err_nomem(err);
 		dr_publisher_free(p);
 		return NULL;
@@ -72,6 +74,8 @@ dr_publisher_free(struct dr_publisher *p)
 	free(p->stages);
 	free(p->made);
 	free(p->fresh);
+	free(p->listed);
+	free(p->yet);
 	free(p->suspects);
 	free(p->due);
 	free(p->recent);

@@ -422,6 +422,27 @@ test_hash(void **state)
 }
 
 static void
+test_lists_none(void **state)
+{
+	struct place *p = *state;
+
+	assert_int_equal(p->d->lists_none(p->d, "", ".dagrun-", 0), 1);
+	put(p, ".dagru", "", 0);
+	put(p, "a.dagrun-b", "", 0);
+	assert_int_equal(p->d->lists_none(p->d, "", ".dagrun-", 2), 1);
+	assert_int_equal(p->d->lists_none(p->d, "", ".dagrun-", 1), 0);
+	assert_int_equal(mkdirat(p->root, "d", 0777), 0);
+	put(p, "d/.dagrun-b", "", 0);
+	assert_int_equal(p->d->lists_none(p->d, "", ".dagrun-", 3), 1);
+	assert_int_equal(p->d->lists_none(p->d, "d/", ".dagrun-", 3), 0);
+	assert_int_equal(p->d->lists_none(p->d, "d/", ".dagrun-c", 1), 1);
+	assert_int_equal(p->d->lists_none(p->d, "none/", ".dagrun-", 3), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(p->d->lists_none(p->d, ".dagru", ".dagrun-", 3), -1);
+	assert_int_equal(errno, ENOTDIR);
+}
+
+static void
 test_access(void **state)
 {
 	struct place *p = *state;
@@ -589,6 +610,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_same_trees, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tree_deep, setup, teardown),

@@ -166,7 +166,7 @@ struct fake {
 	unsigned crash; /* in this call the process dies; 0: in none */
 	unsigned fail;  /* this call fails with `error` */
 	int error;
-	unsigned stats, mkdirs, hashes, unlinks, sames; /* calls of each */
+	unsigned stats, mkdirs, hashes, unlinks, sames, lists; /* calls of each */
 	bool makes_dirs; /* no directory was there */
 	unsigned more; /* how often a comparison has not come to its end */
 	void (*on_hash)(struct fake *k);
@@ -299,6 +299,27 @@ fake_mkdirs_for(struct dr_disk *d, const char *path, bool *made)
 	k->mkdirs++;
 	*made = k->makes_dirs;
 	return call(k);
+}
+
+static int
+fake_lists_none(struct dr_disk *d, const char *dir, const char *prefix, uint64_t most)
+{
+	struct fake *k = (struct fake *)d;
+	uint64_t names = 0;
+	bool none = true;
+
+	k->lists++;
+	if (call(k))
+		return -1;
+	for (uint32_t i = 0; i < k->n; i++) {
+		const char *name = k->f[i].path + strlen(dir);
+
+		if (strncmp(k->f[i].path, dir, strlen(dir)) != 0 || strchr(name, '/'))
+			continue;
+		names++;
+		none = none && strncmp(name, prefix, strlen(prefix)) != 0;
+	}
+	return none && names <= most;
 }
 
 static int
@@ -438,6 +459,7 @@ fresh_disk(struct world *w)
 		       .mkdirs_for = fake_mkdirs_for,
 		       .set_time = fake_set_time,
 		       .same = fake_same,
+		       .lists_none = fake_lists_none,
 		       .hash = fake_hash },
 	};
 	put(w->disk, "in0", 1, OLD_TIME);
@@ -664,7 +686,8 @@ test_costs_no_needless_calls(void **state)
 	run_task(w, B);
 	commit(w, "0 1 ");
 	assert_int_equal(w->disk->mkdirs, 1);
-	assert_int_equal(w->disk->unlinks, 3); /* a run that died may have left something */
+	assert_int_equal(w->disk->lists, 1); /* a run that died may have left something */
+	assert_int_equal(w->disk->unlinks, 0);
 	assert_int_equal(w->disk->hashes, 1);
 	/* Each source before and after, each output once, and the hashed one once more. */
 	assert_int_equal(w->disk->stats, 4 + 2 + 4 + 1 + 1);
@@ -720,6 +743,74 @@ test_suspects(void **state)
 	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
 	assert_false(there(w->disk, "mid/.dagrun-11-c"));
 	assert_int_equal(w->disk->unlinks, 2);
+}
+
+/* A directory that lists no temporary name when the first of its outputs is begun has none, until another run is here or a task of ours has
+ * failed; and it is listed but once. */
+static void
+test_clean_directory(void **state)
+{
+	struct world *w = *state;
+
+	run_task(w, A);
+	assert_int_equal(w->disk->lists, 1);
+	/* What A writes stands there meanwhile. */
+	run_task(w, B);
+	commit(w, "0 1 ");
+	assert_int_equal(w->disk->lists, 1);
+	assert_int_equal(w->disk->unlinks, 0);
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	dr_publisher_suspect(w->p, file(w, "mid/c"));
+	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
+	assert_false(there(w->disk, "mid/.dagrun-11-c"));
+	assert_int_equal(w->disk->unlinks, 1);
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	assert_int_equal(dr_publish_abort(w->p, B, &outcome, &w->err), 0);
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
+	assert_false(there(w->disk, "mid/.dagrun-11-c"));
+	assert_int_equal(w->disk->lists, 1);
+}
+
+/* What has many more names than it is to get outputs, or cannot be listed, or lists a temporary name, of whatever task, may have one of each. */
+static void
+test_crowded_directory(void **state)
+{
+	struct world *w = *state;
+	char name[32];
+
+	for (int i = 0; i < 12; i++) {
+		snprintf(name, sizeof(name), "mid/%d", i);
+		put(w->disk, name, 1, 1);
+	}
+	run_task(w, A);
+	run_task(w, B);
+	assert_int_equal(w->disk->lists, 1);
+	assert_int_equal(w->disk->unlinks, 3);
+}
+
+static void
+test_unlistable_directory(void **state)
+{
+	struct world *w = *state;
+
+	w->disk->error = EACCES;
+	w->disk->fail = 2; /* the call behind mkdirs_for */
+	run_task(w, A);
+	run_task(w, B);
+	assert_int_equal(w->disk->lists, 1);
+	assert_int_equal(w->disk->unlinks, 3);
+}
+
+static void
+test_littered_directory(void **state)
+{
+	struct world *w = *state;
+
+	put(w->disk, "mid/.dagrun-9999-z", 1, 1);
+	run_task(w, A);
+	run_task(w, B);
+	assert_int_equal(w->disk->unlinks, 3);
 }
 
 /* In a directory that we have made nobody has left anything, until another run is here or a task of ours has failed. */
@@ -1638,6 +1729,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_costs_no_needless_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outputs_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_suspects, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clean_directory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crowded_directory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unlistable_directory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_littered_directory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_directory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_begin_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_input_changes, setup, teardown),
