@@ -270,6 +270,13 @@ open_items(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 }
 
 static void
+rows_go(const struct dr_plan *pl)
+{
+	if (pl->options.rows_go)
+		pl->options.rows_go(pl->options.rows_arg);
+}
+
+static void
 drop_graph(struct dr_plan *pl)
 {
 	for (uint32_t s = 0; s < pl->pipeline->n_stages; s++) {
@@ -345,6 +352,7 @@ drop_own_rows(struct dr_plan *pl, struct dr_err *err)
 	uint64_t before = pl->excluded;
 	int rc = 0;
 
+	rows_go(pl);
 	for (uint32_t a = 0; a < pl->pipeline->n_args && rc == 0; a++) {
 		uint32_t rows = pl->items[a] ? dr_items_values(pl->items[a]) : 0, n = 0;
 		uint8_t *bits;
@@ -409,6 +417,8 @@ build(struct dr_plan *pl, struct dr_diags *diags, struct dr_err *err)
 		pl->graph = dr_graph_new();
 		if (!pl->graph)
 			return dr_err_nomem(err);
+		if (pl->options.rows_there)
+			pl->options.rows_there(pl->options.rows_arg, pl);
 		rc = dr_plan_build_tasks(pl, diags, err);
 		if (rc && !diags->total)
 			return -1;
@@ -469,6 +479,7 @@ dr_plan_free(struct dr_plan *pl)
 {
 	if (!pl)
 		return;
+	rows_go(pl);
 	if (pl->stages)
 		drop_graph(pl);
 	for (uint32_t a = 0; pl->items && a < pl->pipeline->n_args; a++)

@@ -36,6 +36,7 @@ struct dr_plan_stage {
 	uint32_t n_leaves, n_rounds; /* of all its trees together; of the deepest */
 };
 
+struct dr_plan;
 struct dr_plan_options {
 	const char *const *targets; /* paths (relative to the root), stages, STAGE:ROW; none: the defaults */
 	uint32_t n_targets;
@@ -44,6 +45,11 @@ struct dr_plan_options {
 	/* The last record of a tree: 1 with *t, valid until the next call; 0: there is none; -1 with err. NULL: there are none. */
 	int (*recorded)(void *arg, struct dr_hash128 key, struct dr_rec_tree *t, struct dr_err *err);
 	void *recorded_arg;
+	/* All rows are there, and tasks are about to be made of them: from here on pl->items may be read by others. Then, before any of
+	 * them changes or goes: no more. Perhaps several times. NULL is fine. */
+	void (*rows_there)(void *arg, const struct dr_plan *pl);
+	void (*rows_go)(void *arg);
+	void *rows_arg;
 };
 
 struct dr_plan_clash {

@@ -15,6 +15,7 @@
 #include "hash.h"
 #include "lex.h"
 #include "os.h"
+#include "stale-early.h"
 
 extern char **environ;
 
@@ -177,6 +178,25 @@ dr_session_parse(struct dr_session *s, struct dr_err *err)
 	return rc;
 }
 
+/* The rows are looked at while the plan is made of them; of a few targets most would be looked at in vain. */
+static void
+on_rows(void *arg, const struct dr_plan *pl)
+{
+	struct dr_session *s = arg;
+
+	if (!s->options.n_targets)
+		s->early = dr_early_begin(s->disk, pl);
+}
+
+static void
+on_rows_gone(void *arg)
+{
+	struct dr_session *s = arg;
+
+	dr_early_free(s->early);
+	s->early = NULL;
+}
+
 static int
 make_plan(struct dr_session *s, struct dr_err *err)
 {
@@ -186,6 +206,9 @@ make_plan(struct dr_session *s, struct dr_err *err)
 		.origin = dr_session_origin(s),
 		.recorded = dr_session_recorded_tree,
 		.recorded_arg = s,
+		.rows_there = on_rows,
+		.rows_go = on_rows_gone,
+		.rows_arg = s,
 	};
 	struct dr_diags diags = { 0 };
 	int rc = dr_session_place_targets(s, err);
@@ -301,6 +324,7 @@ dr_session_check(struct dr_session *s, struct dr_err *err)
 	int rc;
 
 	do {
+		so.early = s->early;
 		rc = dr_stale_check(s->plan, s->journal, s->disk, &so, &s->stale, &s->counts, &diags, err);
 		if (rc > 0 && dr_plan_again(s->plan, &diags, err))
 			rc = -1;
@@ -389,11 +413,11 @@ dr_session_open(struct dr_session *s, struct dr_err *err)
 int
 dr_session_plan(struct dr_session *s, struct dr_err *err)
 {
-	if (dr_session_parse(s, err) || open_state(s, false, err) || make_plan(s, err))
-		return -1;
 	s->disk = dr_disk_real(s->root);
 	if (!s->disk)
 		return dr_err_nomem(err);
+	if (dr_session_parse(s, err) || open_state(s, false, err) || make_plan(s, err))
+		return -1;
 	return open_state(s, true, err) || use_stages(s, err) || dr_session_check(s, err) ? -1 : 0;
 }
 
@@ -409,8 +433,8 @@ dr_session_close(struct dr_session *s)
 	dr_session_compact(s);
 	dr_journal_close(s->journal);
 	dr_lock_close(s->lock);
-	dr_disk_free(s->disk);
 	dr_plan_free(s->plan);
+	dr_disk_free(s->disk);
 	dr_pipeline_free(s->pipeline);
 	dr_makeflags_free(&s->makeflags);
 	dr_buf_free(&s->text);

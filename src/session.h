@@ -65,6 +65,7 @@ struct dr_session {
 	struct dr_lock *lock;
 	bool alone; /* the file system knows no locks */
 	struct dr_journal *journal;
+	struct dr_early *early; /* looks at rows while the plan is made of them, or NULL */
 	struct dr_stale *stale;
 	struct dr_stale_counts counts;
 	uint64_t run;

@@ -16,7 +16,7 @@ struct dr_compare {
 	struct dr_disk *disk;
 	struct dr_hasher *hasher;
 	struct dr_buf text, path;
-	int64_t looked; /* when the files were, in ns since 1970, or before */
+	int64_t looked; /* before any content was read, in ns since 1970 */
 	/* Marks of files that may have changed under the same time: `settled`, for the next record, they count no longer. Of the last record:
 	 * `marked`, there are some that do, or would; `unsure`, and they will have to be looked at once more. */
 	bool settled, marked, unsure;

@@ -12,6 +12,7 @@
 #include "lex.h"
 #include "plan-values.h"
 #include "stale-compare.h"
+#include "stale-early.h"
 #include "stale-private.h"
 
 static bool
@@ -49,6 +50,8 @@ look_at_all(struct dr_stale *s, struct dr_err *err)
 	for (uint32_t f = 0; f < g->n_files; f++)
 		if ((g->files[f].flags & DR_FILE_GLOB) && g->first_consumer[f] == g->first_consumer[f + 1])
 			mark(s, f);
+	if (s->options.early)
+		dr_early_take(s->options.early, s->plan, s->to_look_at);
 	s->look = dr_look_begin(s->disk, g, s->to_look_at, err);
 	return s->look ? 0 : -1;
 }

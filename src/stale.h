@@ -11,6 +11,7 @@
 #include "os.h"
 #include "plan.h"
 
+struct dr_early;
 struct dr_stale; /* what was learnt of the journal and the files; needed again while the run is on */
 
 struct dr_stale_options {
@@ -21,6 +22,8 @@ struct dr_stale_options {
 	/* The machine's. After another one a record counts only if a barrier in the journal vouches for it, or if its outputs have the
 	 * contents that it tells. Zeroed: all boots are one. */
 	struct dr_boot boot;
+	/* What looks at the rows of the plan while it is made, or NULL: it is asked before the rest is looked at, and stays the caller's. */
+	struct dr_early *early;
 	/* Runs have died: nothing of theirs is finished or swept before this has returned; not if dry. 0, or -1 with err. NULL is fine. */
 	int (*crashed)(void *arg, struct dr_err *err);
 	void *arg;
