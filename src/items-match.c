@@ -150,3 +150,23 @@ dr_items_match(struct dr_str pattern, struct dr_str name)
 		p++;
 	return p == pattern_end;
 }
+
+bool
+dr_items_is_tail(struct dr_str pattern)
+{
+	/* A tail that begins with a part of a character could be found within one. */
+	if (!pattern.n || pattern.p[0] != '*' || (pattern.n > 1 && (unsigned char)pattern.p[1] >= 0x80))
+		return false;
+	for (size_t i = 1; i < pattern.n; i++)
+		if (memchr("*?[\\", pattern.p[i], 4))
+			return false;
+	return true;
+}
+
+bool
+dr_items_ends(struct dr_str pattern, struct dr_str name)
+{
+	size_t n = pattern.n - 1;
+
+	return name.p[0] != '.' && name.n >= n && memcmp(name.p + name.n - n, pattern.p + 1, n) == 0;
+}

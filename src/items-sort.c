@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A quicksort in place that looks at eight bytes at a time: equal ones go on with the next eight. So the bytes
- * are fetched from where they stand once for eight, and not for every comparison. */
+/* Eight bytes are looked at at a time, so that they are fetched from where they stand once for eight, and not for every comparison. The first
+ * eight that are not common to all go through a radix sort from the last byte to the first, where there are many: a pass for each byte
+ * that is not the same everywhere. What is equal in them, and what is few, goes through a quicksort in place: equal ones go on with the
+ * next eight. */
 
 enum {
+	MANY = 2048, /* from so many on, passes over all of them cost less */
 	SMALL = 12, /* sorted by insertion */
 	/* Parts that wait while a smaller one is sorted: of the three parts of a split the largest waits at the
 	 * bottom, so at most two are added each time that the size is halved. */
@@ -145,6 +148,72 @@ sort_all(const char *bytes, struct entry *v, uint32_t n, uint64_t depth)
 	}
 }
 
+/* A stable pass by one byte of the key, to `to`. */
+static void
+pass(const struct entry *v, uint32_t n, int shift, const uint32_t count[256], struct entry *to)
+{
+	uint32_t next[256], sum = 0;
+
+	for (int b = 0; b < 256; b++) {
+		next[b] = sum;
+		sum += count[b];
+	}
+	for (uint32_t i = 0; i < n; i++)
+		to[next[v[i].key >> shift & 0xff]++] = v[i];
+}
+
+/* By the keys alone. `spare` is as large as v; returns which of the two has them now. */
+static struct entry *
+sort_keys(struct entry *v, struct entry *spare, uint32_t n)
+{
+	uint32_t count[8][256] = { 0 };
+
+	for (uint32_t i = 0; i < n; i++)
+		for (int b = 0; b < 8; b++)
+			count[b][v[i].key >> 8 * b & 0xff]++;
+	for (int b = 0; b < 8; b++) {
+		struct entry *t = v;
+
+		if (count[b][v[0].key >> 8 * b & 0xff] == n)
+			continue;
+		pass(v, n, 8 * b, count[b], spare);
+		v = spare;
+		spare = t;
+	}
+	return v;
+}
+
+/* What has the same key goes deeper, unless that was its end. */
+static void
+sort_equal(const char *bytes, struct entry *v, uint32_t n, uint64_t depth)
+{
+	for (uint32_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && v[end].key == v[i].key; end++)
+			;
+		if (end - i < 2 || !(v[i].key & 0xff))
+			continue;
+		for (uint32_t k = i; k < end; k++)
+			v[k].key = load(bytes + v[k].at + depth + 8);
+		sort_all(bytes, v + i, end - i, depth + 8);
+	}
+}
+
+/* Returns where they are sorted: in v, which is gone otherwise. */
+static struct entry *
+sort_many(const char *bytes, struct entry *v, uint32_t n, uint64_t depth)
+{
+	struct entry *spare = n < MANY ? NULL : malloc(n * sizeof(*v)), *sorted;
+
+	if (!spare) {
+		sort_all(bytes, v, n, depth);
+		return v;
+	}
+	sorted = sort_keys(v, spare, n);
+	free(sorted == v ? spare : v);
+	sort_equal(bytes, sorted, n, depth);
+	return sorted;
+}
+
 /* How many bytes all strings begin with in common: the names of one directory share its path. */
 static uint64_t
 common(const char *bytes, const struct entry *v, uint32_t n)
@@ -165,7 +234,7 @@ uint64_t *
 dr_items_sort(const char *bytes, size_t n, uint32_t *rows)
 {
 	struct entry *v;
-	uint64_t *at, depth;
+	uint64_t *at, depth, before = 0;
 	size_t count = 0;
 	uint32_t kept = 0;
 
@@ -184,15 +253,17 @@ dr_items_sort(const char *bytes, size_t n, uint32_t *rows)
 		depth = common(bytes, v, (uint32_t)count);
 		for (size_t i = 0; i < count; i++)
 			v[i].key = load(bytes + v[i].at + depth);
-		sort_all(bytes, v, (uint32_t)count, depth);
+		v = sort_many(bytes, v, (uint32_t)count, depth);
 	}
-	/* In place: an offset takes half of an entry, so that it never overtakes what is still to be read. */
+	/* In place: an offset takes half of an entry, so that it never overtakes what is still to be read. The same strings have gone the
+	 * same way and have the same key, and only where that is so is it worth to fetch them. */
 	at = (uint64_t *)(void *)v;
 	for (size_t i = 0; i < count; i++) {
-		uint64_t here = v[i].at;
+		uint64_t here = v[i].at, key = v[i].key;
 
-		if (!kept || strcmp(bytes + at[kept - 1], bytes + here) != 0)
+		if (!kept || key != before || strcmp(bytes + at[kept - 1], bytes + here) != 0)
 			at[kept++] = here;
+		before = key;
 	}
 	*rows = kept;
 	at = realloc(v, (kept ? kept : 1) * sizeof(*at));

@@ -90,6 +90,9 @@ int dr_items_keep_all(struct dr_items *it, struct dr_err *err);
  * [a-z] goes by code points, a backslash takes from the next character its meaning, a dot at the beginning is
  * matched only by a dot. The same in every locale. */
 bool dr_items_match(struct dr_str pattern, struct dr_str name);
+/* Is a pattern a '*' and what stands for itself, as most are? For these, and a name that is not empty, dr_items_ends says the same, sooner. */
+bool dr_items_is_tail(struct dr_str pattern);
+bool dr_items_ends(struct dr_str pattern, struct dr_str name);
 
 /* Sorts strings that stand in bytes one behind the other, each ended by a NUL, n bytes in all. Returns where
  * each begins (the caller frees it), bytewise, none twice; NULL without memory or above DR_ROWS_MAX. Takes 16

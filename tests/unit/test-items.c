@@ -540,6 +540,39 @@ matching_as_fnmatch_does(void **state)
 	assert_true(yes > 1000);
 }
 
+/* Of patterns that only say how a name ends, both say the same: also of bytes that are parts of characters, or of none. */
+static void
+matching_ends(void **state)
+{
+	static const char alphabet[] = "*a.\xc3\xa4?", letters[] = "a.\xc3\xa4";
+	uint64_t seed = 12;
+	unsigned tails = 0, yes = 0;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		char pattern[8], name[8];
+		struct dr_str p = { pattern, 1 + RANDOM(4) }, s = { name, 1 + RANDOM(5) };
+
+		for (size_t k = 0; k < p.n; k++)
+			pattern[k] = k ? alphabet[RANDOM(sizeof(alphabet) - 1)] : '*';
+		for (size_t k = 0; k < s.n; k++)
+			name[k] = letters[RANDOM(sizeof(letters) - 1)];
+		if (!dr_items_is_tail(p))
+			continue;
+		tails++;
+		yes += dr_items_ends(p, s);
+		assert_int_equal(dr_items_ends(p, s), dr_items_match(p, s));
+	}
+	assert_true(tails > 10000 && yes > 1000);
+	assert_true(dr_items_is_tail(DR_STR("*")));
+	assert_true(dr_items_is_tail(DR_STR("*.t\xc3\xa4")));
+	assert_false(dr_items_is_tail(DR_STR("")));
+	assert_false(dr_items_is_tail(DR_STR("a*")));
+	assert_false(dr_items_is_tail(DR_STR("**")));
+	assert_false(dr_items_is_tail(DR_STR("*\\a")));
+	assert_false(dr_items_is_tail(DR_STR("*\xa4")));
+}
+
 static void
 sorting(void **state)
 {
@@ -548,7 +581,7 @@ sorting(void **state)
 	(void)state;
 	for (int round = 0; round < 60; round++) {
 		struct dr_buf b = { 0 };
-		size_t want = RANDOM(600);
+		size_t want = RANDOM(round % 4 ? 600 : 9000);
 		char **v = calloc(want + 1, sizeof(*v));
 		uint64_t *at;
 		uint32_t n;
@@ -957,6 +990,7 @@ main(void)
 		TEST(any_pattern_on_any_tree),
 		TEST(matching),
 		TEST(matching_as_fnmatch_does),
+		TEST(matching_ends),
 		TEST(sorting),
 		TEST(ranges),
 		TEST(lists),
