@@ -27,6 +27,7 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 	const struct dr_graph *g = l->o.plan->graph;
 	int rc = l->o.lock ? dr_lock_claim(l->o.lock, g->tasks[task].id, err) : 1;
 	bool was_busy, others = false;
+	int made = 0;
 
 	if (rc < 0)
 		return DR_START_FAILED;
@@ -46,10 +47,13 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 	if (!was_busy && !others)
 		return DR_STARTED;
 	/* Whoever had it, or has come and gone since the plan was made, may have made it, or died of it. */
-	if (l->o.look && l->o.look(l->o.arg, task) == 1) {
+	if (l->o.look)
+		made = l->o.look(l->o.arg, task, err);
+	if (made == 1)
 		dr_publish_read_elsewhere(l->o.publisher, task, NULL);
+	if (made) {
 		dr_local_clean(l, task, false);
-		return DR_START_DONE;
+		return made == 1 ? DR_START_DONE : DR_START_FAILED;
 	}
 	for (uint32_t i = 0; i < g->tasks[task].n_out; i++)
 		dr_publisher_suspect(l->o.publisher, dr_graph_outputs(g, task)[i]);

@@ -66,8 +66,8 @@ struct dr_local_options {
 		      const struct dr_task_end *e); /* for showing; NULL is fine, as for the others */
 	void (*busy)(void *arg, uint32_t task); /* another run is making it */
 	/* Asked of a task that another run may have made meanwhile, claimed by us by now: 1 when the journal,
-	 * read on, says that it is up to date. */
-	int (*look)(void *arg, uint32_t task);
+	 * read on, says that it is up to date, 0 when it does not; -1 with err: then the task has failed, as it may have been made. */
+	int (*look)(void *arg, uint32_t task, struct dr_err *err);
 	/* Asked of every task, when it is claimed: may it be started, or does somebody still run who could be making it, though his run has
 	 * died? 0 and whether another run is or was here, or has recorded something since the journal was last read; or -1 with err: then it has failed. */
 	int (*claimed)(void *arg, bool *others, struct dr_err *err);

@@ -21,15 +21,9 @@ on_busy(void *arg, uint32_t task)
 }
 
 static int
-look(void *arg, uint32_t task)
+look(void *arg, uint32_t task, struct dr_err *err)
 {
-	struct dr_run *r = arg;
-	struct dr_err err;
-	int rc = dr_stale_look(r->session->stale, task, &err);
-
-	if (rc < 0)
-		dr_session_message(r->session, DR_WARNING, err.msg);
-	return rc > 0;
+	return dr_stale_look(((struct dr_run *)arg)->session->stale, task, err);
 }
 
 /* Another run that is here, or came and went, has left its records. From then on every task is looked up before it is started: what was read

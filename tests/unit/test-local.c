@@ -65,7 +65,7 @@ struct bed {
 	uint32_t task[TASKS], nth[TASKS]; /* the graph's number of the n-th, and back */
 	int64_t ahead;
 	uint32_t held, looks;
-	bool made_by_other, others;
+	bool made_by_other, others, unreadable;
 	uint64_t kills;
 	void (*started)(int pid);
 };
@@ -142,13 +142,13 @@ on_changed(void *arg, uint32_t task, const struct dr_grant *g)
 }
 
 static int
-look(void *arg, uint32_t task)
+look(void *arg, uint32_t task, struct dr_err *err)
 {
 	struct bed *b = arg;
 
 	(void)task;
 	b->looks++;
-	return b->made_by_other;
+	return b->unreadable ? dr_err_sys(err, EIO, "read the journal") : b->made_by_other;
 }
 
 static int
@@ -853,6 +853,24 @@ looked_up_beside_others(void **state)
 	bed_free(b);
 }
 
+/* Where that cannot be known it is not made: another run may have finished it. */
+static void
+what_another_run_made_is_not_known(void **state)
+{
+	struct bed *b = bed_new("task a\n  out = a\n  run = touch {out}\n");
+
+	(void)state;
+	b->others = b->unreadable = true;
+	bed_open(b);
+	bed_run(b);
+	assert_int_equal(b->looks, 1);
+	assert_int_equal(b->seen[0].last.how, DR_HOW_NO_START);
+	assert_non_null(strstr(b->seen[0].how, "could not start: read the journal"));
+	assert_int_equal(state_of(b, 0), DR_FAILED_TASK);
+	assert_false(there(b, "a"));
+	bed_free(b);
+}
+
 /* One that changes its own input is run once more, and then has failed. */
 static void
 input_changed_meanwhile(void **state)
@@ -1033,6 +1051,7 @@ main(void)
 		cmocka_unit_test(daemons),
 		cmocka_unit_test(made_by_another_run),
 		cmocka_unit_test(looked_up_beside_others),
+		cmocka_unit_test(what_another_run_made_is_not_known),
 		cmocka_unit_test(input_changed_meanwhile),
 		cmocka_unit_test(killed_for_want_of_memory),
 		cmocka_unit_test(no_descriptors),
