@@ -189,11 +189,30 @@ def stopped(floor):
     equal(sorted(floor.started), ['1', '2', '3', '4', '5'], 'all run')
 
 
+def parents(pid):
+    """Threads of a process that have children: what each of them blocks, as a bitmap."""
+    for thread in os.listdir('/proc/%d/task' % pid):
+        at = '/proc/%d/task/%s/' % (pid, thread)
+        with open(at + 'children') as f, open(at + 'status') as status:
+            if f.read().strip() and int(thread) != pid:
+                yield int(next(line for line in status if line.startswith('SigBlk')).split()[1], 16)
+
+
+def told_to_nobody(floor):
+    """The end of a task wakes the thread that waits for it. A SIGCHLD that this one blocked would have to be dropped by another."""
+    start(floor, '')
+    if os.path.exists('/proc/thread-self/children'):
+        blocked = list(parents(floor.proc.pid))
+        equal(len(blocked), 3, 'threads that have a task')
+        check(not any(b >> signal.SIGCHLD - 1 & 1 for b in blocked), 'they block SIGCHLD: %s' % [hex(b) for b in blocked])
+    equal(floor.finish('goes on'), 0, 'exit')
+
+
 TESTS = [('once ' + s, once, s) for s in SIGNALS]
 TESTS += [('some done ' + s, some_done, s) for s in ('INT', 'TERM')]
 TESTS += [('stubborn ' + s, stubborn, s) for s in SIGNALS]
 TESTS += [('to the group', to_the_group), ('with children', with_children), ('ignored', ignored), ('stopped', stopped),
-          ('before a retry', before_a_retry)]
+          ('before a retry', before_a_retry), ('told to nobody', told_to_nobody)]
 
 if __name__ == '__main__':
     sys.exit(run(TESTS))
