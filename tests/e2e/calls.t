@@ -49,4 +49,9 @@ case_without_outputs()
 	at_most 'a task without outputs' 20 'run = /bin/true {arg}'
 }
 
+case_with_an_output()
+{
+	at_most 'a task with an output' 31 'in = Dagfile' 'out = out/{arg}' 'run = cp {in} {out}'
+}
+
 cases "$@"
