@@ -12,10 +12,17 @@
 
 #include <xxhash.h>
 
-enum { PIECE = 256 << 10 };
+enum {
+	PIECE = 256 << 10,
+	/* What is shorter, as most commands are, is hashed at once: the library's stream takes time to begin and to end. */
+	SHORT = 1024,
+};
 
 struct dr_hasher {
-	XXH3_state_t *state;
+	XXH3_state_t *state; /* of what has gone out of `bytes`, if anything has */
+	bool streams;
+	size_t n;
+	unsigned char bytes[SHORT];
 };
 
 static struct dr_hash128
@@ -91,7 +98,38 @@ dr_hasher_new(void)
 void
 dr_hasher_reset(struct dr_hasher *h)
 {
-	XXH3_128bits_reset(h->state);
+	h->n = 0;
+	h->streams = false;
+}
+
+static void
+flush(struct dr_hasher *h)
+{
+	if (!h->streams)
+		XXH3_128bits_reset(h->state);
+	h->streams = true;
+	XXH3_128bits_update(h->state, h->bytes, h->n);
+	h->n = 0;
+}
+
+static void
+add(struct dr_hasher *h, const void *p, size_t n)
+{
+	if (n > sizeof(h->bytes) - h->n)
+		flush(h);
+	if (n > sizeof(h->bytes)) {
+		XXH3_128bits_update(h->state, p, n);
+	} else if (n) {
+		memcpy(h->bytes + h->n, p, n);
+		h->n += n;
+	}
+}
+
+void
+dr_hash_length(uint64_t n, unsigned char out[8])
+{
+	for (int i = 0; i < 8; i++)
+		out[i] = (unsigned char)(n >> 8 * i);
 }
 
 void
@@ -99,17 +137,17 @@ dr_hasher_field(struct dr_hasher *h, const void *p, size_t n)
 {
 	unsigned char length[8];
 
-	/* In one byte order, so that what is stored holds on any machine. */
-	for (int i = 0; i < 8; i++)
-		length[i] = (unsigned char)((uint64_t)n >> 8 * i);
-	XXH3_128bits_update(h->state, length, sizeof(length));
-	if (n)
-		XXH3_128bits_update(h->state, p, n);
+	dr_hash_length(n, length);
+	add(h, length, sizeof(length));
+	add(h, p, n);
 }
 
 struct dr_hash128
-dr_hasher_end(const struct dr_hasher *h)
+dr_hasher_end(struct dr_hasher *h)
 {
+	if (!h->streams)
+		return dr_hash128(h->bytes, h->n);
+	flush(h);
 	return from_xxh(XXH3_128bits_digest(h->state));
 }
 

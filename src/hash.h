@@ -24,7 +24,9 @@ struct dr_hasher;
 struct dr_hasher *dr_hasher_new(void); /* NULL without memory */
 void dr_hasher_reset(struct dr_hasher *h);
 void dr_hasher_field(struct dr_hasher *h, const void *p, size_t n);
-struct dr_hash128 dr_hasher_end(const struct dr_hasher *h);
+struct dr_hash128 dr_hasher_end(struct dr_hasher *h);
+/* A length in one byte order, so that what is stored holds on any machine. */
+void dr_hash_length(uint64_t n, unsigned char out[8]);
 void dr_hasher_free(struct dr_hasher *h);
 
 /* XXH3-128 of a whole file, read in pieces. 0 or -1 with err. */

@@ -153,25 +153,40 @@ decides_nothing(enum dr_ph kind)
 	}
 }
 
+/* What a value is called says nothing about what the command does with it. */
+static void
+hash_head(const struct dr_piece *p, uint32_t words, struct dr_buf *out)
+{
+	char head[] = { p->kind == DR_PH_TEXT ? 't' : p->bare ? 'b' : 'v', (char)('0' + words % 10), ':' };
+
+	/* Mostly one addition is all. */
+	if (words < 10) {
+		dr_buf_add(out, head, sizeof(head));
+		return;
+	}
+	dr_buf_addc(out, head[0]);
+	dr_buf_addu(out, words);
+	dr_buf_addc(out, head[2]);
+}
+
 /* A value with its length before it, so that neighbours cannot pass bytes to each other unseen. */
 static int
 hash_word(const struct dr_piece *p, const struct dr_values *v, uint32_t i, struct dr_buf *out,
 	  struct dr_err *err)
 {
-	unsigned char length[8] = { 0 };
+	enum { LENGTH = 8 };
 	size_t from = out->n;
-	uint64_t n;
 
-	dr_buf_add(out, length, sizeof(length));
+	if (!dr_buf_room(out, LENGTH))
+		return dr_err_nomem(err);
+	out->n += LENGTH;
 	if (decides_nothing(p->kind))
 		dr_buf_addstr(out, p->text);
 	else if (dr_piece_expand(p, v, i, out, err))
 		return -1;
 	if (out->failed)
 		return dr_err_nomem(err);
-	n = out->n - from - sizeof(length);
-	for (int b = 0; b < 8; b++)
-		out->p[from + (size_t)b] = (char)(n >> 8 * b & 0xff);
+	dr_hash_length(out->n - from - LENGTH, (unsigned char *)out->p + from);
 	return 0;
 }
 
@@ -184,10 +199,7 @@ dr_template_hash(const struct dr_template *t, const struct dr_values *v, struct 
 		const struct dr_piece *p = &t->pieces[k];
 		uint32_t words = count(p, v);
 
-		/* What a value is called says nothing about what the command does with it. */
-		dr_buf_addc(scratch, p->kind == DR_PH_TEXT ? 't' : p->bare ? 'b' : 'v');
-		dr_buf_addu(scratch, words);
-		dr_buf_addc(scratch, ':');
+		hash_head(p, words, scratch);
 		for (uint32_t i = 0; i < words; i++) {
 			if (hash_word(p, v, i, scratch, err))
 				return -1;

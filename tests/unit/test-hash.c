@@ -87,6 +87,39 @@ fields_are_separate(void **state)
 	dr_hasher_free(NULL);
 }
 
+/* The hash of fields is that of their bytes, one behind the other, however many and long they are: records of old hold. */
+static void
+fields_of_all_sizes(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 7, 240, 241, 495, 496, 497, 1007, 1008, 1016, 1017, 1024, 1025, 5000 };
+	enum { N = sizeof(sizes) / sizeof(*sizes) };
+	struct dr_hasher *h = dr_hasher_new();
+	char *bytes = malloc(3 * (5000 + 8)), *field = malloc(5000);
+
+	(void)state;
+	assert_non_null(h);
+	assert_non_null(bytes);
+	assert_non_null(field);
+	for (size_t i = 0; i < 5000; i++)
+		field[i] = (char)(i * 7 + i / 251);
+	for (unsigned round = 0; round < N * N * N; round++) {
+		const size_t of[] = { sizes[round % N], sizes[round / N % N], sizes[round / N / N] };
+		size_t n = 0;
+
+		dr_hasher_reset(h);
+		for (int i = 0; i < 3; i++) {
+			dr_hash_length(of[i], (unsigned char *)bytes + n);
+			memcpy(bytes + n + 8, field, of[i]);
+			n += 8 + of[i];
+			dr_hasher_field(h, field, of[i]);
+			assert_true(dr_hash128_eq(dr_hasher_end(h), dr_hash128(bytes, n)));
+		}
+	}
+	free(bytes);
+	free(field);
+	dr_hasher_free(h);
+}
+
 static void
 files_hash_as_their_contents(void **state)
 {
@@ -133,6 +166,7 @@ main(void)
 		cmocka_unit_test(known_values),
 		cmocka_unit_test(equality),
 		cmocka_unit_test(fields_are_separate),
+		cmocka_unit_test(fields_of_all_sizes),
 		cmocka_unit_test_setup_teardown(files_hash_as_their_contents, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_that_cannot_be_read, setup, teardown),
 	};
