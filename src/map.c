@@ -5,8 +5,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { SLOTS_MIN = 16 };
+enum {
+	SLOTS_MIN = 16,
+	PAGE = 4096,     /* where they are larger, the system refuses */
+	LARGE = 2 << 20, /* what is smaller has no large page within it */
+};
 
 /* A tag is a byte of the hash, never zero, which is an empty slot. Keys lie elsewhere, and each look at one is a miss of
  * the cache: a tag that differs says without it that the key does too. The slot's place comes from the low bits. */
@@ -44,6 +49,21 @@ dr_map_find(const struct dr_map *m, const struct dr_map_ops *ops, const void *ct
 	return DR_NONE;
 }
 
+/* What is filled in no order is found sooner in large pages, and all of it will be used. Where there are none, nothing happens. */
+static void
+large_pages(void *p, size_t n)
+{
+#ifdef MADV_HUGEPAGE
+	uintptr_t from = ((uintptr_t)p + PAGE - 1) & ~(uintptr_t)(PAGE - 1), end = ((uintptr_t)p + n) & ~(uintptr_t)(PAGE - 1);
+
+	if (n >= LARGE)
+		(void)madvise((void *)from, end - from, MADV_HUGEPAGE);
+#else
+	(void)p;
+	(void)n;
+#endif
+}
+
 int
 dr_map_reserve(struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, uint32_t n)
 {
@@ -64,6 +84,8 @@ dr_map_reserve(struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, 
 		free(tags);
 		return -1;
 	}
+	large_pages(slots, (size_t)size * sizeof(*slots));
+	large_pages(tags, (size_t)size);
 	mask = (uint32_t)(size - 1);
 	for (uint64_t i = 0; m->tags && i <= m->mask; i++) {
 		if (m->tags[i])
