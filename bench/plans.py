@@ -134,27 +134,38 @@ def waits(pid):
 
 
 def count_calls(o, cwd, argv):
-    """System calls of the program and its threads, and of its children until their exec."""
+    """System calls of the program and its threads, and those of its children until their exec."""
     trace = os.path.join(cwd, 'trace')
     os.mkdir(trace)
     subprocess.run(['strace', '-qq', '-ff', '-o', os.path.join(trace, 't')] + argv, cwd=cwd, check=True,
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    ours = collections.Counter()
+    ours, childrens = collections.Counter(), collections.Counter()
     for name in os.listdir(trace):
         with open(os.path.join(trace, name), errors='replace') as f:
             # Numbers of processes begin anew at some time: the runner's need not be the least.
             first = f.readline()
             runner = first.startswith('execve(') and '["%s"' % argv[0] in first
             f.seek(0)
+            seen = collections.Counter()
             for line in f:
                 call = line.split('(', 1)[0]
                 if not re.fullmatch(r'\w+', call):
                     continue
-                ours[call] += 1
+                seen[call] += 1
                 if call == 'execve' and not runner:
                     break
+            (childrens if seen['execve'] and not runner else ours).update(seen)
     shutil.rmtree(trace)
-    return ours
+    return ours, childrens
+
+
+def a_task(few, many, n):
+    return {call: (many[call] - few[call]) / n for call in many}
+
+
+def listed(each):
+    often = sorted((c for c in each if each[c] >= 0.05), key=lambda c: -each[c])
+    return ', '.join('%s %.1f' % (c, each[c]) for c in often)
 
 
 def calls(o):
@@ -169,9 +180,8 @@ def calls(o):
             cwd = directory(o, 'calls-%s-%d' % (name, n))
             peers.write(cwd, 'Dagfile', 'args a\n  range = 1..%d\n\nmap m\n  each = a\n%s' % (n, key))
             seen.append(count_calls(o, cwd, [o.dagrun, '-s', '-j%d' % o.jobs]))
-        each = {call: (seen[1][call] - seen[0][call]) / 200 for call in seen[1]}
-        often = sorted((c for c in each if each[c] >= 0.05), key=lambda c: -each[c])
-        facts.append([name, '%.1f' % sum(each.values()), ', '.join('%s %.1f' % (c, each[c]) for c in often)])
+        ours, childrens = (a_task(few, many, 200) for few, many in zip(*seen))
+        facts.append([name, '%.1f' % sum(ours.values()), listed(ours), '%.1f' % sum(childrens.values()), listed(childrens)])
     for name, how in (('posix_spawn loop', 'spawn'), ('make', 'make')):
         seen = []
         for n in (100, 300):
@@ -181,6 +191,7 @@ def calls(o):
                  peers.starter(o.tools, cwd, edges, False, o.jobs, how))
             argv = d['argv'] if how == 'make' else ['sh', '-c', 'exec "$@" < commands', 'sh'] + d['argv']
             seen.append(count_calls(o, cwd, argv))
-        facts.append([name + ', spawn', '%.1f' % ((sum(seen[1].values()) - sum(seen[0].values())) / 200), ''])
-    return {'title': 'system calls a task, of the runner and of the child before its exec', 'goal': '≤ 20',
-            'head': ['', 'calls', 'of these'], 'facts': facts}
+        ours, childrens = (a_task(few, many, 200) for few, many in zip(*seen))
+        facts.append([name + ', spawn', '%.1f' % sum(ours.values()), '', '%.1f' % sum(childrens.values()), ''])
+    return {'title': 'system calls a task', 'goal': '≤ 20 of the runner',
+            'head': ['', 'of the runner', '', 'of its child before the exec', ''], 'facts': facts}
