@@ -128,8 +128,15 @@ add(struct dr_hasher *h, const void *p, size_t n)
 void
 dr_hash_length(uint64_t n, unsigned char out[8])
 {
-	for (int i = 0; i < 8; i++)
-		out[i] = (unsigned char)(n >> 8 * i);
+	/* One by one, not in a loop: of this, compilers make a single move. */
+	out[0] = (unsigned char)n;
+	out[1] = (unsigned char)(n >> 8);
+	out[2] = (unsigned char)(n >> 16);
+	out[3] = (unsigned char)(n >> 24);
+	out[4] = (unsigned char)(n >> 32);
+	out[5] = (unsigned char)(n >> 40);
+	out[6] = (unsigned char)(n >> 48);
+	out[7] = (unsigned char)(n >> 56);
 }
 
 void

@@ -153,20 +153,27 @@ decides_nothing(enum dr_ph kind)
 	}
 }
 
+enum { LENGTH = 8 };
+
 /* What a value is called says nothing about what the command does with it. */
 static void
 hash_head(const struct dr_piece *p, uint32_t words, struct dr_buf *out)
 {
-	char head[] = { p->kind == DR_PH_TEXT ? 't' : p->bare ? 'b' : 'v', (char)('0' + words % 10), ':' };
+	char kind = p->kind == DR_PH_TEXT ? 't' : p->bare ? 'b' : 'v';
+	char *to = words < 10 ? dr_buf_room(out, 3) : NULL;
 
-	/* Mostly one addition is all. */
-	if (words < 10) {
-		dr_buf_add(out, head, sizeof(head));
+	/* Mostly it is one word. */
+	if (to) {
+		to[0] = kind;
+		to[1] = (char)('0' + words);
+		to[2] = ':';
+		to[3] = '\0';
+		out->n += 3;
 		return;
 	}
-	dr_buf_addc(out, head[0]);
+	dr_buf_addc(out, kind);
 	dr_buf_addu(out, words);
-	dr_buf_addc(out, head[2]);
+	dr_buf_addc(out, ':');
 }
 
 /* A value with its length before it, so that neighbours cannot pass bytes to each other unseen. */
@@ -174,13 +181,13 @@ static int
 hash_word(const struct dr_piece *p, const struct dr_values *v, uint32_t i, struct dr_buf *out,
 	  struct dr_err *err)
 {
-	enum { LENGTH = 8 };
 	size_t from = out->n;
 
 	if (!dr_buf_room(out, LENGTH))
 		return dr_err_nomem(err);
 	out->n += LENGTH;
-	if (decides_nothing(p->kind))
+	out->p[out->n] = '\0';
+	if ((is_text(p) && !p->n_mods) || decides_nothing(p->kind))
 		dr_buf_addstr(out, p->text);
 	else if (dr_piece_expand(p, v, i, out, err))
 		return -1;
