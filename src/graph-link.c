@@ -52,6 +52,7 @@ dr_graph_by_id_near(const struct dr_graph *g, struct dr_hash128 id, uint32_t nea
 static int
 link_ids(struct dr_graph *g, struct dr_err *err)
 {
+	enum { AHEAD = 8 };
 	uint32_t *again = NULL;
 	int rc = 0;
 
@@ -59,6 +60,9 @@ link_ids(struct dr_graph *g, struct dr_err *err)
 		return dr_err_nomem(err);
 	for (uint32_t t = 0; t < g->n_tasks && rc == 0; t++) {
 		uint32_t first = dr_graph_by_id(g, g->tasks[t].id);
+
+		if (t + AHEAD < g->n_tasks)
+			dr_map_soon(&g->id_map, g->tasks[t + AHEAD].id.lo);
 
 		if (first != DR_NONE) {
 			struct {

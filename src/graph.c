@@ -86,20 +86,37 @@ dir_hash(const void *ctx, uint32_t value)
 
 static const struct dr_map_ops dir_ops = { dir_eq, dir_hash };
 
+/* Inputs mostly lie in one directory and outputs in another, and take turns. DR_NONE: in neither. */
+static uint32_t
+known_dir(const struct dr_graph *g, struct dr_str dir)
+{
+	for (int i = 0; i < 2 && g->n_dirs; i++)
+		if (dr_str_eq(pooled(g, g->dirs[g->last_dirs[i]]), dir))
+			return g->last_dirs[i];
+	return DR_NONE;
+}
+
+static void
+remember_dir(struct dr_graph *g, uint32_t dir)
+{
+	if (g->last_dirs[0] == dir)
+		return;
+	g->last_dirs[1] = g->last_dirs[0];
+	g->last_dirs[0] = dir;
+}
+
 static int
 dir_index(struct dr_graph *g, struct dr_str dir, uint32_t *index, struct dr_err *err)
 {
 	uint64_t h;
 
-	/* Neighbours mostly lie in one directory. */
-	if (g->n_dirs && dr_str_eq(pooled(g, g->dirs[g->last_dir]), dir)) {
-		*index = g->last_dir;
+	*index = known_dir(g, dir);
+	if (*index != DR_NONE)
 		return 0;
-	}
 	h = dr_hash64(dir.p, dir.n);
 	*index = dr_map_find(&g->dir_map, &dir_ops, g, h, &dir);
 	if (*index != DR_NONE) {
-		g->last_dir = *index;
+		remember_dir(g, *index);
 		return 0;
 	}
 	if (dr_grow(&g->dirs, &g->cap_dirs, (size_t)g->n_dirs + 1, sizeof(*g->dirs)))
@@ -108,7 +125,8 @@ dir_index(struct dr_graph *g, struct dr_str dir, uint32_t *index, struct dr_err 
 		return -1;
 	if (dr_map_add(&g->dir_map, &dir_ops, g, h, g->n_dirs))
 		return dr_err_nomem(err);
-	*index = g->last_dir = g->n_dirs++;
+	*index = g->n_dirs++;
+	remember_dir(g, *index);
 	return 0;
 }
 
@@ -178,6 +196,16 @@ dr_graph_file(struct dr_graph *g, struct dr_str path, uint32_t *file, struct dr_
 		return dr_err_nomem(err);
 	*file = g->n_files++;
 	return 0;
+}
+
+void
+dr_graph_soon(const struct dr_graph *g, struct dr_str path)
+{
+	struct dr_str name, dir = split(path, &name);
+	uint32_t index = known_dir(g, dir);
+
+	if (index != DR_NONE)
+		dr_map_soon(&g->file_map, hash_in_dir(index, name));
 }
 
 int
@@ -279,11 +307,29 @@ dr_graph_made(struct dr_graph *g, uint32_t task, uint32_t file, uint32_t *other)
 	return 0;
 }
 
+/* Is it a relative path with nothing in it to be made normal? Any component that begins with a dot may be. */
+static bool
+is_plain(struct dr_str path)
+{
+	char before = '/';
+
+	for (size_t i = 0; i < path.n; i++) {
+		if (before == '/' && (path.p[i] == '/' || path.p[i] == '.'))
+			return false;
+		before = path.p[i];
+	}
+	return before != '/';
+}
+
 int
 dr_path_normal(struct dr_str path, struct dr_buf *out)
 {
 	size_t i = 0, start = out->n;
 
+	if (is_plain(path)) {
+		dr_buf_addstr(out, path);
+		return out->failed ? -1 : 0;
+	}
 	if (path.n && path.p[0] == '/')
 		dr_buf_addc(out, '/');
 	while (i < path.n) {

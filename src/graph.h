@@ -107,7 +107,8 @@ struct dr_graph {
 	uint32_t *order; /* tasks so that each stands behind the producers of what it reads */
 	/* private */
 	uint32_t *dirs; /* offsets into names */
-	uint32_t n_dirs, cap_dirs, last_dir;
+	uint32_t n_dirs, cap_dirs;
+	uint32_t last_dirs[2]; /* that were asked for, the last one first */
 	char *names;
 	uint32_t n_names, cap_names;
 	struct dr_map file_map, dir_map, id_map;
@@ -121,6 +122,8 @@ void dr_graph_free(struct dr_graph *g);
 int dr_graph_file(struct dr_graph *g, struct dr_str path, uint32_t *file, struct dr_err *err);
 /* Says that about so many files more will come, so that their table need not grow step by step. */
 int dr_graph_expect(struct dr_graph *g, uint64_t files, struct dr_err *err);
+/* Such a file may be asked for soon: what that takes is on its way then. */
+void dr_graph_soon(const struct dr_graph *g, struct dr_str path);
 uint32_t dr_graph_find(const struct dr_graph *g, struct dr_str path); /* DR_NONE: not there */
 /* Appends the path. */
 void dr_graph_path(const struct dr_graph *g, uint32_t file, struct dr_buf *out);

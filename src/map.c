@@ -99,6 +99,15 @@ dr_map_reserve(struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, 
 	return 0;
 }
 
+void
+dr_map_soon(const struct dr_map *m, uint64_t hash)
+{
+	if (!m->used)
+		return;
+	__builtin_prefetch(&m->tags[(uint32_t)hash & m->mask]);
+	__builtin_prefetch(&m->slots[(uint32_t)hash & m->mask], 1);
+}
+
 int
 dr_map_add(struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, uint64_t hash, uint32_t value)
 {

@@ -23,6 +23,8 @@ struct dr_map {
 /* The value found, or DR_NONE. */
 uint32_t dr_map_find(const struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, uint64_t hash,
 		     const void *key);
+/* The memory may begin to fetch what will be needed to look for that hash a few others from now: the table is in no order. */
+void dr_map_soon(const struct dr_map *m, uint64_t hash);
 /* Adds a value whose key is not there yet (the caller looked). 0, or -1 without memory. */
 int dr_map_add(struct dr_map *m, const struct dr_map_ops *ops, const void *ctx, uint64_t hash, uint32_t value);
 /* Room for n entries at once. 0 or -1. */

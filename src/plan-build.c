@@ -179,21 +179,38 @@ row_files(const struct dr_plan *pl, const struct dr_stage *st, uint32_t r)
 	return dr_items_files(pl->items[st->each_args]) ? dr_items_row_values(pl->items[st->each_args], r, &first) : 0;
 }
 
+/* The graph is told of the file of a row that is some rows ahead. */
+static void
+tell_next(struct dr_builder *b, const struct dr_stage *st, uint32_t r)
+{
+	const struct dr_items *it = b->pl->items[st->each_args];
+	uint32_t first;
+
+	dr_items_row_values(it, r, &first);
+	dr_buf_reset(&b->path);
+	dr_items_value(it, first, &b->path);
+	dr_graph_soon(b->pl->graph, dr_buf_str(&b->path));
+}
+
 static int
 build_map(struct dr_builder *b, struct dr_hasher *h, uint32_t s)
 {
+	enum { AHEAD = 4 };
 	struct dr_plan *pl = b->pl;
 	const struct dr_stage *st = &pl->pipeline->stages[s];
 	struct dr_plan_stage *ps = &pl->stages[s];
 	uint32_t rows = dr_plan_count_rows(pl, st);
 	uint32_t n_in[] = { dr_plan_count_inputs(pl, st, 0), dr_plan_count_inputs(pl, st, 1) };
 	uint32_t n_uses = dr_plan_count_refs(pl, st->uses, st->n_uses);
+	bool finds = st->each_args != DR_NONE && dr_items_files(pl->items[st->each_args]);
 
-	if (dr_graph_expect(pl->graph, (uint64_t)rows * (st->n_outputs + (st->each_args != DR_NONE && dr_items_files(pl->items[st->each_args]))), b->err))
+	if (dr_graph_expect(pl->graph, (uint64_t)rows * (st->n_outputs + finds), b->err))
 		return -1;
 	for (uint32_t r = 0; r < rows; r++) {
 		uint32_t n_files = row_files(pl, st, r), file, task;
 
+		if (finds && r + AHEAD < rows)
+			tell_next(b, st, r + AHEAD);
 		if (dr_graph_task(pl->graph, s, r, n_files < 2 ? n_in[n_files] : dr_plan_count_inputs(pl, st, n_files), n_uses,
 				  st->n_outputs, &task, b->err))
 			return -1;
