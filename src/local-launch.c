@@ -267,6 +267,8 @@ dr_local_launched(struct dr_local_slot *s)
 {
 	for (; s->launch.n_opened; s->launch.n_opened--)
 		dr_close(&s->launch.opened[s->launch.n_opened - 1]);
+	if (s->l->frugal)
+		dr_close(&s->jobserver);
 }
 
 int

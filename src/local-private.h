@@ -95,7 +95,7 @@ struct dr_local_slot {
 		uint32_t inside, outside, empty; /* found in this pass; passes in a row that found none */
 	} sweep;
 	int out, err; /* files that it prints to, -1: none yet. With one stream err stays -1 */
-	int jobserver; /* for its children, one after another; -1: none yet */
+	int jobserver; /* for its children, one after another; -1: none yet, or it is not kept */
 	uint64_t out_len, err_len;
 	struct dr_outcome outcome;
 	enum dr_result result;
@@ -130,6 +130,7 @@ struct dr_local {
 	bool unthreaded;    /* there is no room for threads beside tasks: no more are made, and those that there are leave */
 	bool watched;       /* SIGCHLD has this disposition while we are here: */
 	struct sigaction child;
+	bool frugal;        /* what a slot could do without while its task runs is not kept for the next */
 	int null, log;
 	int cwd; /* of tasks: -1 where we are there */
 	sigset_t ignored; /* of dr_spawn_ignored */

@@ -2,6 +2,7 @@
 
 #include "local-private.h"
 
+#include "jobserver.h"
 #include "lock.h"
 #include "os.h"
 #include "spawn.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +48,18 @@ may_have_threads(struct dr_local *l)
 	return true;
 }
 
+/* Would it be too many descriptors if each slot kept one of the jobserver beside those that its task prints to? Then fewer tasks than could
+ * would run. */
+static bool
+is_frugal(const struct dr_jobserver *js)
+{
+	enum { EACH = 3, OTHERS = 100 };
+	struct rlimit most;
+
+	return js && (getrlimit(RLIMIT_NOFILE, &most) || most.rlim_cur < OTHERS ||
+		      dr_jobserver_limit(js) > (most.rlim_cur - OTHERS) / EACH);
+}
+
 static bool
 is_here(int dir)
 {
@@ -68,6 +82,7 @@ dr_local_new(const struct dr_local_options *o, struct dr_local **out, struct dr_
 		l->o.state_path = ".dagrun";
 	l->null = l->log = -1;
 	l->cwd = is_here(o->root) ? -1 : o->root;
+	l->frugal = is_frugal(o->jobserver);
 	l->ended_tail = &l->ended;
 	l->proc = access("/proc/self/stat", R_OK) == 0;
 	l->flags = calloc((size_t)o->plan->graph->n_tasks + 1, sizeof(*l->flags));

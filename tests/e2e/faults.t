@@ -205,6 +205,29 @@ E1
 	ran ''
 }
 
+# As long as a descriptor is there for what each task prints, all that may run at once do: each waits until all have begun.
+case_descriptors_for_all()
+{
+	cat >Dagfile <<'E1'
+args n
+  range = 1..99
+task go
+  run = sh -c 'for i in $(seq 99); do read -r x; done <>begun; for i in $(seq 99); do echo; done >go'
+map many
+  each = n
+  run  = sh -c 'echo >begun; exec <>go; read -r x'
+E1
+	mkfifo begun go
+	rc=0
+	(
+		exec >"$O" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+		ulimit -n 150
+		exec timeout -s KILL 60 "$DAGRUN" -j100
+	) || rc=$?
+	cat "$O"
+	[ "$rc" = 0 ] || fail "exit $rc"
+}
+
 # Said once: the journal is written anew, without what is damaged.
 case_damaged_journal()
 {
