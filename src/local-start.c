@@ -61,7 +61,7 @@ claim(struct dr_local *l, uint32_t task, struct dr_err *err)
 }
 
 /* It could not be started: by its own fault, which is told as its end, or since the system has no room. ours: and so it is recorded; what another
- * run may have made meanwhile must keep the record that it has. */
+ * run may have made meanwhile must keep the record that it has, and what waits for its name. */
 static enum dr_started
 not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, bool ours, const struct dr_err *why)
 {
@@ -81,7 +81,8 @@ not_started(struct dr_local *l, uint32_t task, const struct dr_grant *g, bool ou
 	e.outcome.status = NO_START_STATUS(why);
 	e.outcome.end = e.outcome.start;
 	e.outcome.how = DR_REC_NO_START;
-	dr_publish_abort(l->o.publisher, task, later || !ours ? NULL : &e.outcome, NULL);
+	if (ours)
+		dr_publish_abort(l->o.publisher, task, later ? NULL : &e.outcome, NULL);
 	if (later) {
 		if (why->sys == EMFILE || why->sys == ENFILE)
 			dr_local_spare(l);

@@ -27,6 +27,7 @@
 #include "os.h"
 #include "parse.h"
 #include "plan.h"
+#include "plan-values.h"
 #include "private-dir.h"
 #include "sched.h"
 #include "spawn.h"
@@ -853,21 +854,28 @@ looked_up_beside_others(void **state)
 	bed_free(b);
 }
 
-/* Where that cannot be known it is not made: another run may have finished it. */
+/* Where that cannot be known it is not made: another run may have finished it. Then what waits for its name is not ours to remove. */
 static void
 what_another_run_made_is_not_known(void **state)
 {
 	struct bed *b = bed_new("task a\n  out = a\n  run = touch {out}\n");
+	struct dr_buf temp = { 0 };
+	int fd;
 
 	(void)state;
 	b->others = b->unreadable = true;
 	bed_open(b);
+	dr_temp_name(b->plan->graph->tasks[b->task[0]].id, dr_str("a"), &temp);
+	fd = openat(b->root, dr_buf_cstr(&temp), O_WRONLY | O_CREAT, 0666);
+	dr_close(&fd);
 	bed_run(b);
 	assert_int_equal(b->looks, 1);
 	assert_int_equal(b->seen[0].last.how, DR_HOW_NO_START);
 	assert_non_null(strstr(b->seen[0].how, "could not start: read the journal"));
 	assert_int_equal(state_of(b, 0), DR_FAILED_TASK);
 	assert_false(there(b, "a"));
+	assert_true(there(b, dr_buf_cstr(&temp)));
+	dr_buf_free(&temp);
 	bed_free(b);
 }
 
