@@ -7,7 +7,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE, check, equal, run, write  # noqa: E402
+from harness import DAGRUN, PATIENCE, check, equal, run, write  # noqa: E402
 
 SIGNALS = ('INT', 'TERM', 'HUP', 'QUIT')
 
@@ -201,7 +201,10 @@ def parents(pid):
 def told_to_nobody(floor):
     """The end of a task wakes the thread that waits for it. A SIGCHLD that this one blocked would have to be dropped by another."""
     start(floor, '')
-    if os.path.exists('/proc/thread-self/children'):
+    with open(DAGRUN, 'rb') as f:
+        sanitized = b'__asan_init' in f.read()
+    # With sanitizers it starts tasks by posix_spawn, which blocks all signals for as long as it takes.
+    if os.path.exists('/proc/thread-self/children') and not sanitized:
         blocked = list(parents(floor.proc.pid))
         equal(len(blocked), 3, 'threads that have a task')
         check(not any(b >> signal.SIGCHLD - 1 & 1 for b in blocked), 'they block SIGCHLD: %s' % [hex(b) for b in blocked])
