@@ -264,20 +264,25 @@ breathe(void)
 
 /* Whoever finds another inside looks again for as long as that one's turn takes, as a rule, before it sleeps: to be woken on a core that has gone
  * to rest takes longer. One at a time; and where there is one core, nobody. */
-void
-dr_loop_enter(struct dr_loop *l)
+static void
+look_again(struct dr_loop *l)
 {
 	int looks = l->looks;
 
-	if (pthread_mutex_trylock(&l->inside) == 0)
-		goto entered;
-	if (looks && !atomic_exchange(&l->looking, true)) {
-		while (looks-- && atomic_load_explicit(&l->taken, memory_order_relaxed))
-			breathe();
-		atomic_store(&l->looking, false);
+	if (!looks || atomic_exchange(&l->looking, true))
+		return;
+	while (looks-- && atomic_load_explicit(&l->taken, memory_order_relaxed))
+		breathe();
+	atomic_store(&l->looking, false);
+}
+
+void
+dr_loop_enter(struct dr_loop *l)
+{
+	if (pthread_mutex_trylock(&l->inside)) {
+		look_again(l);
+		pthread_mutex_lock(&l->inside);
 	}
-	pthread_mutex_lock(&l->inside);
-entered:
 	atomic_store_explicit(&l->taken, true, memory_order_relaxed);
 }
 
