@@ -63,7 +63,7 @@ int dr_jobserver_poll_fd(const struct dr_jobserver *js);
 const char *const *dr_jobserver_env(struct dr_jobserver *js, enum dr_style style);
 /* As a server: what a child is to have as its descriptors *to_r and *to_w (at least 100), *fd for both, and blocking. *fd is what
  * this gave for a child that has ended, or -1: it is given again, as opening one takes as long as ten other calls, or closed and opened anew
- * where a child has changed its flags. It is the caller's, and for one child at a time. Where there is nothing to give, *to_r and *to_w are -1 and *fd
+ * where a child has changed its flags. Whom the child has left behind has it as well: then the caller closes it instead. It is the caller's, and for one child at a time. Where there is nothing to give, *to_r and *to_w are -1 and *fd
  * is left. No other descriptor of ours has the numbers *to_r and *to_w. 0 or -1 with err. */
 int dr_jobserver_child_fds(struct dr_jobserver *js, enum dr_style style, int *fd, int *to_r, int *to_w,
 			   struct dr_err *err);

@@ -95,7 +95,7 @@ struct dr_local_slot {
 		uint32_t inside, outside, empty; /* found in this pass; passes in a row that found none */
 	} sweep;
 	int out, err; /* files that it prints to, -1: none yet. With one stream err stays -1 */
-	int jobserver; /* for its children, one after another; -1: none yet, or it is not kept */
+	int jobserver; /* for its children, one after another; -1: none yet, or somebody else has it still, or it is not kept */
 	uint64_t out_len, err_len;
 	struct dr_outcome outcome;
 	enum dr_result result;

@@ -26,6 +26,15 @@ dr_local_over(struct dr_local *l, struct dr_local_slot *s)
 	l->running--;
 }
 
+/* What the task has left behind has its description of the jobserver, too, and may change it while the next one runs. Those who have left its group
+ * are not found; they have mostly closed what they had. */
+static void
+leave_to_group(struct dr_local_slot *s)
+{
+	if (s->jobserver >= 0 && (kill(-s->pid, 0) == 0 || errno != ESRCH))
+		dr_close(&s->jobserver);
+}
+
 void
 dr_local_take_end(struct dr_local *l, struct dr_local_slot *s)
 {
@@ -44,6 +53,7 @@ dr_local_take_end(struct dr_local *l, struct dr_local_slot *s)
 	while (rc < 0 && errno == EINTR);
 	s->reaped = true;
 	s->lost = rc < 0;
+	leave_to_group(s);
 	s->outcome.status = status;
 	s->outcome.end = dr_realtime();
 	s->outcome.user_us = (int64_t)ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec;

@@ -332,6 +332,26 @@ def flags_as_new(floor):
     equal(floor.finish('flags'), 0, floor.text('err'))
 
 
+def flags_beside_what_is_left(floor):
+    """Nor what one that a task has left behind does to them, while the next task runs in its slot."""
+    write('flags.py', 'import fcntl, os, re, sys\n'
+                      'fd = int(re.search(r"jobserver-auth=(\\d+),", os.environ["MAKEFLAGS"]).group(1))\n'
+                      'if sys.argv[1] == "left":\n'
+                      '    open("next", "w").close()\n'
+                      '    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_NONBLOCK)\n'
+                      '    open("set", "w").close()\n'
+                      'else:\n'
+                      '    open("next").read()\n'
+                      '    open("set").read()\n'
+                      '    sys.exit("changed meanwhile" if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK else 0)\n')
+    os.mkfifo('next')
+    os.mkfifo('set')
+    write('Dagfile', 'task first\n  out = made\n  run = %s flags.py left & : > {out}\n\n'
+                     'task second\n  in = first\n  run = %s flags.py next {in}\n' % (sys.executable, sys.executable))
+    floor.dagrun('-j2')
+    equal(floor.finish('flags'), 0, floor.text('err'))
+
+
 def bmakes(floor):
     """It ends when it sees a word that begins with --jobserver."""
     if os.system('command -v bmake >/dev/null'):
@@ -445,7 +465,8 @@ for _s in STYLES:
               for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)]
 TESTS += [(fn.__name__, fn) for fn in (
     closed, files, swapped, two_pipes, withheld, no_fifo, not_a_fifo, unknown, last_is_bad, serves, serves_makes,
-    serves_both_addresses, flags_as_new, bmakes, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun,
+    serves_both_addresses, flags_as_new,
+    flags_beside_what_is_left, bmakes, puts_back, takes_out, sweeps, one_at_a_time, below_a_dagrun,
     below_one_at_a_time)]
 TESTS += [('serves ' + _sig.name, serves_until, _sig) for _sig in (signal.SIGINT, signal.SIGTERM)]
 
