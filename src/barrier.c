@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,7 +226,6 @@ give_up(struct dr_barrier *b, int why, const char *where)
 static int
 start_thread(struct dr_barrier *b)
 {
-	sigset_t all, old;
 	int rc;
 
 	if (b->threaded)
@@ -239,10 +237,7 @@ start_thread(struct dr_barrier *b)
 			if (fcntl(b->pipe[i], F_SETFD, FD_CLOEXEC) || fcntl(b->pipe[i], F_SETFL, O_NONBLOCK))
 				return errno;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&b->thread, NULL, helper, b);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = dr_helper(&b->thread, helper, b);
 	b->threaded = rc == 0;
 	return rc;
 }

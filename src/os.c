@@ -303,6 +303,19 @@ dr_boot(struct dr_boot *b)
 		b->began = dr_realtime() - ((int64_t)up.tv_sec * 1000000000 + up.tv_nsec);
 }
 
+int
+dr_helper(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+	sigset_t all, mask;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &mask);
+	rc = pthread_create(thread, NULL, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	return rc;
+}
+
 uint32_t
 dr_processors(void)
 {

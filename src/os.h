@@ -3,6 +3,7 @@
 #ifndef DR_OS_H
 #define DR_OS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,9 @@ struct dr_boot {
 	int64_t began;  /* ns since 1970, about */
 };
 void dr_boot(struct dr_boot *b);
+
+/* Starts a thread that helps: all signals are blocked in it, as they are for the one whose loop waits for them. 0 or an errno. */
+int dr_helper(pthread_t *thread, void *(*fn)(void *), void *arg);
 
 uint32_t dr_processors(void);  /* that we may run on, at least 1 */
 int dr_load(double *one_minute); /* 0 or -1 where it cannot be known */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,22 +122,17 @@ add_part(struct dr_early *e, const struct dr_plan *pl, const struct dr_stage *st
 	return 0;
 }
 
-/* Signals are for the thread whose loop waits for them. */
 static void
 start_helpers(struct dr_early *e)
 {
 	unsigned n = e->disk->threads - 1;
-	sigset_t all, mask;
 
 	if (n > HELPERS_MAX)
 		n = HELPERS_MAX;
 	if (n > e->n_chunks / CHUNKS_EACH)
 		n = e->n_chunks / CHUNKS_EACH;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &mask);
-	while (e->n_helpers < n && pthread_create(&e->helpers[e->n_helpers], NULL, help, e) == 0)
+	while (e->n_helpers < n && dr_helper(&e->helpers[e->n_helpers], help, e) == 0)
 		e->n_helpers++;
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 struct dr_early *

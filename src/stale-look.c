@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,24 +200,18 @@ help(void *arg)
 	return NULL;
 }
 
-/* Signals are for the thread whose loop waits for them. A helper that cannot be started is done without. */
+/* A helper that cannot be started is done without. */
 static void
 start_helpers(struct dr_look *l)
 {
 	unsigned n = l->disk->threads ? l->disk->threads - 1 : 0;
-	sigset_t all, mask;
 
 	if (n > HELPERS_MAX)
 		n = HELPERS_MAX;
 	if (n > l->n_chunks / CHUNKS_EACH)
 		n = l->n_chunks / CHUNKS_EACH;
-	if (!n)
-		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &mask);
-	while (l->n_helpers < n && pthread_create(&l->helpers[l->n_helpers], NULL, help, l) == 0)
+	while (l->n_helpers < n && dr_helper(&l->helpers[l->n_helpers], help, l) == 0)
 		l->n_helpers++;
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 struct dr_look *
