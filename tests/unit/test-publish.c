@@ -745,6 +745,22 @@ test_suspects(void **state)
 	assert_int_equal(w->disk->unlinks, 2);
 }
 
+/* Another run has been here; a task of ours has failed. */
+static void
+assert_removes_what_is_left(struct world *w)
+{
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	dr_publisher_suspect(w->p, file(w, "mid/c"));
+	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
+	assert_false(there(w->disk, "mid/.dagrun-11-c"));
+	assert_int_equal(w->disk->unlinks, 1);
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	assert_int_equal(dr_publish_abort(w->p, B, &outcome, &w->err), 0);
+	put(w->disk, "mid/.dagrun-11-c", 1, 1);
+	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
+	assert_false(there(w->disk, "mid/.dagrun-11-c"));
+}
+
 /* A directory that lists no temporary name when the first of its outputs is begun has none, until another run is here or a task of ours has
  * failed; and it is listed but once. */
 static void
@@ -759,16 +775,7 @@ test_clean_directory(void **state)
 	commit(w, "0 1 ");
 	assert_int_equal(w->disk->lists, 1);
 	assert_int_equal(w->disk->unlinks, 0);
-	put(w->disk, "mid/.dagrun-11-c", 1, 1);
-	dr_publisher_suspect(w->p, file(w, "mid/c"));
-	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
-	assert_false(there(w->disk, "mid/.dagrun-11-c"));
-	assert_int_equal(w->disk->unlinks, 1);
-	put(w->disk, "mid/.dagrun-11-c", 1, 1);
-	assert_int_equal(dr_publish_abort(w->p, B, &outcome, &w->err), 0);
-	put(w->disk, "mid/.dagrun-11-c", 1, 1);
-	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
-	assert_false(there(w->disk, "mid/.dagrun-11-c"));
+	assert_removes_what_is_left(w);
 	assert_int_equal(w->disk->lists, 1);
 }
 
@@ -826,16 +833,7 @@ test_new_directory(void **state)
 	assert_int_equal(w->disk->mkdirs, 1);
 	assert_int_equal(w->disk->unlinks, 0);
 	w->disk->makes_dirs = false;
-	put(w->disk, "mid/.dagrun-11-c", 1, 1);
-	dr_publisher_suspect(w->p, file(w, "mid/c"));
-	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
-	assert_false(there(w->disk, "mid/.dagrun-11-c"));
-	assert_int_equal(w->disk->unlinks, 1);
-	put(w->disk, "mid/.dagrun-11-c", 1, 1);
-	assert_int_equal(dr_publish_abort(w->p, B, &outcome, &w->err), 0);
-	put(w->disk, "mid/.dagrun-11-c", 1, 1);
-	assert_int_equal(dr_publish_begin(w->p, B, &w->err), 0);
-	assert_false(there(w->disk, "mid/.dagrun-11-c"));
+	assert_removes_what_is_left(w);
 }
 
 static void
