@@ -132,7 +132,7 @@ is_new(const char *path)
 {
 	const char *name = strrchr(path, '/');
 
-	return strncmp(name ? name + 1 : path, ".dagrun-", 8) == 0;
+	return strncmp(name ? name + 1 : path, DR_TEMP_PREFIX, strlen(DR_TEMP_PREFIX)) == 0;
 }
 
 /* Opened by us, as the child could not tell us what went wrong, and never waiting for a fifo's other end. */
