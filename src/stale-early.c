@@ -2,19 +2,17 @@
 
 #include "stale-early.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os.h"
+#include "stale-look.h"
 
 enum {
-	CHUNK = 512, /* rows that a thread takes at once */
-	HELPERS_MAX = 7,
-	/* From how many chunks on a helper is worth its start, and a generator its place in the table. */
-	CHUNKS_EACH = 8,
+	CHUNK = DR_LOOK_CHUNK,
+	LEAST = CHUNK * DR_LOOK_CHUNKS_EACH, /* rows that make a generator worth its place in the table */
 };
 
 /* The rows of one generator. */
@@ -30,7 +28,7 @@ struct dr_early {
 	uint32_t n_parts, n_chunks;
 	uint32_t *part; /* by the pipeline's args: its number, or DR_NONE */
 	_Atomic uint32_t taken; /* chunks, from the first on: all of them are done once the helpers have ended */
-	pthread_t helpers[HELPERS_MAX];
+	pthread_t helpers[DR_LOOK_HELPERS];
 	unsigned n_helpers;
 };
 
@@ -112,7 +110,7 @@ add_part(struct dr_early *e, const struct dr_plan *pl, const struct dr_stage *st
 	uint32_t n = dr_items_values(it);
 	struct part *p = &e->parts[e->n_parts];
 
-	if (e->part[st->each_args] != DR_NONE || !dr_items_files(it) || n < CHUNK * CHUNKS_EACH)
+	if (e->part[st->each_args] != DR_NONE || !dr_items_files(it) || n < LEAST)
 		return 0;
 	*p = (struct part){ .items = it, .n = n, .chunk = e->n_chunks, .stamps = calloc(n, sizeof(*p->stamps)) };
 	if (!p->stamps)
@@ -120,19 +118,6 @@ add_part(struct dr_early *e, const struct dr_plan *pl, const struct dr_stage *st
 	e->part[st->each_args] = e->n_parts++;
 	e->n_chunks += n / CHUNK + (n % CHUNK != 0);
 	return 0;
-}
-
-static void
-start_helpers(struct dr_early *e)
-{
-	unsigned n = e->disk->threads - 1;
-
-	if (n > HELPERS_MAX)
-		n = HELPERS_MAX;
-	if (n > e->n_chunks / CHUNKS_EACH)
-		n = e->n_chunks / CHUNKS_EACH;
-	while (e->n_helpers < n && dr_helper(&e->helpers[e->n_helpers], help, e) == 0)
-		e->n_helpers++;
 }
 
 struct dr_early *
@@ -156,7 +141,7 @@ dr_early_begin(struct dr_disk *d, const struct dr_plan *pl)
 			goto none;
 	}
 	if (e->n_parts)
-		start_helpers(e);
+		e->n_helpers = dr_look_helpers(d, e->n_chunks, e->helpers, help, e);
 	if (e->n_helpers)
 		return e;
 none:

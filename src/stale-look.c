@@ -13,11 +13,8 @@
 #include "os.h"
 
 enum {
-	CHUNK = 512,     /* files that a thread takes at once */
-	DIRS = 8,        /* directories that a thread keeps open: inputs and outputs take turns */
-	HELPERS_MAX = 7,
-	/* From how many chunks on a helper is worth its start. */
-	CHUNKS_EACH = 8,
+	CHUNK = DR_LOOK_CHUNK,
+	DIRS = 8, /* directories that a thread keeps open: inputs and outputs take turns */
 };
 
 /* A directory that files were looked at in: opened at the second file, as a look by path costs less than that. */
@@ -41,7 +38,7 @@ struct dr_look {
 	_Atomic uint32_t taken; /* chunks, from the first on */
 	_Atomic uint8_t *done;  /* by chunk */
 	struct looker own;      /* of the caller's thread */
-	pthread_t helpers[HELPERS_MAX];
+	pthread_t helpers[DR_LOOK_HELPERS];
 	unsigned n_helpers;
 	pthread_mutex_t mutex; /* for what stands below, and so that nobody sleeps through a chunk's end */
 	pthread_cond_t ended;
@@ -200,18 +197,18 @@ help(void *arg)
 	return NULL;
 }
 
-/* A helper that cannot be started is done without. */
-static void
-start_helpers(struct dr_look *l)
+unsigned
+dr_look_helpers(const struct dr_disk *d, uint32_t chunks, pthread_t helpers[DR_LOOK_HELPERS], void *(*fn)(void *), void *arg)
 {
-	unsigned n = l->disk->threads ? l->disk->threads - 1 : 0;
+	unsigned most = d->threads ? d->threads - 1 : 0, n = 0;
 
-	if (n > HELPERS_MAX)
-		n = HELPERS_MAX;
-	if (n > l->n_chunks / CHUNKS_EACH)
-		n = l->n_chunks / CHUNKS_EACH;
-	while (l->n_helpers < n && dr_helper(&l->helpers[l->n_helpers], help, l) == 0)
-		l->n_helpers++;
+	if (most > DR_LOOK_HELPERS)
+		most = DR_LOOK_HELPERS;
+	if (most > chunks / DR_LOOK_CHUNKS_EACH)
+		most = chunks / DR_LOOK_CHUNKS_EACH;
+	while (n < most && dr_helper(&helpers[n], fn, arg) == 0)
+		n++;
+	return n;
 }
 
 struct dr_look *
@@ -230,7 +227,7 @@ dr_look_begin(struct dr_disk *d, struct dr_graph *g, const uint8_t *which, struc
 		goto nomem;
 	pthread_mutex_init(&l->mutex, NULL);
 	pthread_cond_init(&l->ended, NULL);
-	start_helpers(l);
+	l->n_helpers = dr_look_helpers(d, l->n_chunks, l->helpers, help, l);
 	return l;
 nomem:
 	free(l);

@@ -3,6 +3,7 @@
 #ifndef DR_STALE_LOOK_H
 #define DR_STALE_LOOK_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "disk.h"
@@ -11,6 +12,16 @@
 
 struct dr_err;
 struct dr_look;
+
+enum {
+	DR_LOOK_CHUNK = 512, /* files that a thread takes at once */
+	DR_LOOK_HELPERS = 7, /* at most */
+	/* From how many chunks on a helper is worth its start. */
+	DR_LOOK_CHUNKS_EACH = 8,
+};
+
+/* Starts as many helpers as the disk allows and so many chunks are worth; one that cannot be started is done without. How many there are. */
+unsigned dr_look_helpers(const struct dr_disk *d, uint32_t chunks, pthread_t helpers[DR_LOOK_HELPERS], void *(*fn)(void *), void *arg);
 
 /* Sets stamp and flags of one file. path: scratch. */
 int dr_look_at(struct dr_disk *d, struct dr_graph *g, uint32_t file, struct dr_buf *path, struct dr_err *err);
